@@ -1,0 +1,624 @@
+#include "booking/db.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_atomic.h>
+#include <apr_strings.h>
+#include <libpq-events.h>
+#include <libpq-fe.h>
+
+#define PREPARED_MAX 96
+#define PG_EPOCH_S 946684800 /* 2000-01-01T00:00:00Z */
+#define PG_EPOCH_DAY 10957
+#define TRIES 3
+
+enum {
+    OID_BOOL = 16,
+    OID_BYTEA = 17,
+    OID_INT8 = 20,
+    OID_INT4 = 23,
+    OID_TEXT = 25,
+    OID_INT8_ARRAY = 1016,
+    OID_DATE = 1082,
+    OID_TIME = 1083,
+    OID_TIMESTAMPTZ = 1184,
+    OID_UUID = 2950
+};
+
+/* What we know of one connection; libpq keeps it and tells us when it is reset. */
+typedef struct {
+    const bk_stmt_t *prepared[PREPARED_MAX];
+    int n;
+} conn_state_t;
+
+struct bk_db_t {
+    const bk_db_source_t *source;
+    PGconn *conn;
+    conn_state_t *state;
+    void *token;
+    apr_pool_t *p;
+    bool open, in_transaction;
+};
+
+struct bk_rows_t {
+    PGresult *res;
+};
+
+/* Set when prepared statements turned out not to last: a pooler swaps servers under us. */
+static volatile apr_uint32_t prepare_is_off;
+
+/* --- arguments ------------------------------------------------------------------------ */
+
+static void arg_put(bk_args_t *a, unsigned type, const char *value, int length)
+{
+    a->types[a->n] = type;
+    a->values[a->n] = value;
+    a->lengths[a->n] = length;
+    a->n++;
+}
+
+static void arg_binary(bk_args_t *a, unsigned type, apr_int64_t v, int bytes)
+{
+    char *out = a->binary[a->n];
+
+    for (int i = bytes - 1; i >= 0; i--) {
+        out[i] = (char)(v & 255);
+        v >>= 8;
+    }
+    arg_put(a, type, out, bytes);
+}
+
+void bk_arg_int(bk_args_t *a, apr_int64_t v)
+{
+    arg_binary(a, OID_INT8, v, 8);
+}
+
+void bk_arg_int4(bk_args_t *a, int v)
+{
+    arg_binary(a, OID_INT4, v, 4);
+}
+
+void bk_arg_bool(bk_args_t *a, bool v)
+{
+    arg_binary(a, OID_BOOL, v, 1);
+}
+
+void bk_arg_text(bk_args_t *a, const char *s)
+{
+    arg_put(a, OID_TEXT, s, s ? (int)strlen(s) : 0);
+}
+
+void bk_arg_bytes(bk_args_t *a, bk_bytes_t bytes)
+{
+    arg_put(a, OID_BYTEA, (const char *)bytes.data, (int)bytes.len);
+}
+
+void bk_arg_uuid(bk_args_t *a, const unsigned char uuid[16])
+{
+    arg_put(a, OID_UUID, (const char *)uuid, 16);
+}
+
+void bk_arg_time(bk_args_t *a, bk_time_t t)
+{
+    arg_binary(a, OID_TIMESTAMPTZ, (t - PG_EPOCH_S) * 1000000, 8);
+}
+
+void bk_arg_date(bk_args_t *a, bk_date_t d)
+{
+    arg_binary(a, OID_DATE, d - PG_EPOCH_DAY, 4);
+}
+
+void bk_arg_tod(bk_args_t *a, int seconds)
+{
+    arg_binary(a, OID_TIME, (apr_int64_t)seconds * 1000000, 8);
+}
+
+void bk_arg_null_int(bk_args_t *a)
+{
+    arg_put(a, OID_INT8, NULL, 0);
+}
+
+void bk_arg_null_int4(bk_args_t *a)
+{
+    arg_put(a, OID_INT4, NULL, 0);
+}
+
+void bk_arg_null_bool(bk_args_t *a)
+{
+    arg_put(a, OID_BOOL, NULL, 0);
+}
+
+void bk_arg_null_time(bk_args_t *a)
+{
+    arg_put(a, OID_TIMESTAMPTZ, NULL, 0);
+}
+
+void bk_arg_null_date(bk_args_t *a)
+{
+    arg_put(a, OID_DATE, NULL, 0);
+}
+
+void bk_arg_null_tod(bk_args_t *a)
+{
+    arg_put(a, OID_TIME, NULL, 0);
+}
+
+static char *put_be32(char *out, apr_uint32_t v)
+{
+    for (int i = 3; i >= 0; i--) {
+        out[i] = (char)(v & 255);
+        v >>= 8;
+    }
+    return out + 4;
+}
+
+void bk_arg_ints(bk_args_t *a, const apr_int64_t *v, int n, apr_pool_t *scratch)
+{
+    /* The wire form of a one-dimensional array: dimensions, null flag, type, length, lower bound,
+     * then each element with its length. */
+    char *bytes = apr_palloc(scratch, 20 + (apr_size_t)n * 12), *out = bytes;
+
+    out = put_be32(out, n ? 1 : 0);
+    out = put_be32(out, 0);
+    out = put_be32(out, OID_INT8);
+    if (n) {
+        out = put_be32(out, (apr_uint32_t)n);
+        out = put_be32(out, 1);
+    }
+    for (int i = 0; i < n; i++) {
+        out = put_be32(out, 8);
+        out = put_be32(out, (apr_uint32_t)((apr_uint64_t)v[i] >> 32));
+        out = put_be32(out, (apr_uint32_t)v[i]);
+    }
+    arg_put(a, OID_INT8_ARRAY, bytes, (int)(out - bytes));
+}
+
+/* --- connections ---------------------------------------------------------------------- */
+
+/* libpq tells of resets, after which the server has forgotten our statements. */
+static int conn_event(PGEventId id, void *info, void *unused)
+{
+    (void)unused;
+    if (id == PGEVT_CONNRESET) {
+        conn_state_t *state = PQinstanceData(((PGEventConnReset *)info)->conn, conn_event);
+        if (state) {
+            state->n = 0;
+        }
+    }
+    else if (id == PGEVT_CONNDESTROY) {
+        free(PQinstanceData(((PGEventConnDestroy *)info)->conn, conn_event));
+    }
+    return 1;
+}
+
+static void quiet(void *unused, const char *message)
+{
+    (void)unused;
+    (void)message;
+}
+
+static conn_state_t *conn_state(PGconn *conn)
+{
+    conn_state_t *state = PQinstanceData(conn, conn_event);
+
+    if (!state && PQregisterEventProc(conn, conn_event, "mod_booking", NULL)) {
+        state = calloc(1, sizeof(*state));
+        if (state) {
+            PQsetInstanceData(conn, conn_event, state);
+            PQsetNoticeProcessor(conn, quiet, NULL); /* notices would go to stderr */
+        }
+    }
+    return state;
+}
+
+static bk_err_t *away(apr_pool_t *p, const char *what)
+{
+    bk_err_t *e = bk_err_make(BK_E_UNAVAILABLE, p, "database: %s", what);
+
+    e->retry_after = 1;
+    return e;
+}
+
+static apr_status_t db_cleanup(void *db)
+{
+    bk_db_close(db);
+    return APR_SUCCESS;
+}
+
+/* Whether the server hung up while nobody looked. Costs one recv() that would block. */
+static bool broken(PGconn *conn)
+{
+    if (PQstatus(conn) != CONNECTION_OK) {
+        return true;
+    }
+    return !PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK;
+}
+
+/* Left by somebody who shares the pool, or by us in the middle of something. */
+static void settle(PGconn *conn)
+{
+    PGresult *res;
+
+    while ((res = PQgetResult(conn)) != NULL) {
+        PQclear(res);
+    }
+    if (PQtransactionStatus(conn) != PQTRANS_IDLE) {
+        PQclear(PQexec(conn, "ROLLBACK"));
+    }
+}
+
+bk_err_t *bk_db_open(bk_db_t **out, const bk_db_source_t *source, apr_pool_t *p)
+{
+    bk_db_t *db = apr_pcalloc(p, sizeof(*db));
+
+    db->source = source;
+    db->p = p;
+    BK_TRY(source->lease(source->source, &db->conn, &db->token, p));
+    db->open = true;
+    apr_pool_cleanup_register(p, db, db_cleanup, apr_pool_cleanup_null);
+    if (broken(db->conn)) {
+        PQreset(db->conn);
+    }
+    if (PQstatus(db->conn) != CONNECTION_OK || !(db->state = conn_state(db->conn))) {
+        bk_db_close(db);
+        return away(p, "no connection");
+    }
+    if (PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
+        settle(db->conn);
+    }
+    *out = db;
+    return NULL;
+}
+
+void bk_db_close(bk_db_t *db)
+{
+    if (!db->open) {
+        return;
+    }
+    db->open = false;
+    if (PQstatus(db->conn) == CONNECTION_OK && PQtransactionStatus(db->conn) != PQTRANS_IDLE) {
+        settle(db->conn);
+    }
+    db->source->release(db->source->source, db->token);
+    apr_pool_cleanup_kill(db->p, db, db_cleanup);
+}
+
+/* --- errors --------------------------------------------------------------------------- */
+
+bool bk_err_is(const bk_err_t *e, const char *sqlstate)
+{
+    return e && e->sqlstate && strcmp(e->sqlstate, sqlstate) == 0;
+}
+
+/* The server is going, coming, full, or not the primary any more: all pass by themselves. */
+static bool passes(const char *state)
+{
+    static const char *const passing[] = {"57P01", "57P02", "57P03", "57014", "55P03",
+                                          "25006", "53300", "53400", NULL};
+
+    for (const char *const *s = passing; *s; s++) {
+        if (strcmp(state, *s) == 0) {
+            return true;
+        }
+    }
+    return strncmp(state, "08", 2) == 0;
+}
+
+static bk_err_t *failure(bk_db_t *db, const PGresult *res, const char *name, apr_pool_t *p)
+{
+    const char *state = res ? PQresultErrorField(res, PG_DIAG_SQLSTATE) : NULL;
+    const char *constraint = res ? PQresultErrorField(res, PG_DIAG_CONSTRAINT_NAME) : NULL;
+    bk_err_t *e;
+
+    if (!state || PQstatus(db->conn) != CONNECTION_OK) {
+        e = away(p, apr_psprintf(p, "connection lost in %s", name));
+    }
+    else if (passes(state)) {
+        e = away(p, apr_psprintf(p, "%s in %s", state, name));
+    }
+    else {
+        /* Neither message nor detail: they quote values. */
+        e = bk_err_make(BK_E_INTERNAL, p, "SQLSTATE %s in %s%s%s", state, name,
+                        constraint ? ", constraint " : "", constraint ? constraint : "");
+    }
+    e->sqlstate = state ? apr_pstrdup(p, state) : NULL;
+    e->constraint = constraint ? apr_pstrdup(p, constraint) : NULL;
+    /* A server that has become a standby stays connected: look for the primary next time. */
+    if (bk_err_is(e, "25006")) {
+        PQreset(db->conn);
+    }
+    return e;
+}
+
+/* --- running -------------------------------------------------------------------------- */
+
+static const int binary_formats[BK_ARGS_MAX] = {
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+    1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+};
+
+static bool is_prepared(const conn_state_t *state, const bk_stmt_t *stmt)
+{
+    for (int i = 0; i < state->n; i++) {
+        if (state->prepared[i] == stmt) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void statement_name(char name[80], const bk_stmt_t *stmt)
+{
+    /* Of its text too: behind a pooler another version of us may have used the same name. */
+    unsigned hash = 5381;
+
+    for (const char *c = stmt->sql; *c; c++) {
+        hash = hash * 33 + (unsigned char)*c;
+    }
+    apr_snprintf(name, 80, "bk_%s_%08x", stmt->name, hash);
+}
+
+static PGresult *execute_unnamed(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
+{
+    return PQexecParams(db->conn, stmt->sql, a->n, a->types, a->values, a->lengths,
+                        binary_formats, 1);
+}
+
+static PGresult *execute(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
+{
+    char name[80];
+
+    if (!db->source->prepare || apr_atomic_read32(&prepare_is_off)) {
+        return execute_unnamed(db, stmt, a);
+    }
+    statement_name(name, stmt);
+    if (!is_prepared(db->state, stmt)) {
+        PGresult *res;
+        if (db->state->n == PREPARED_MAX) {
+            return execute_unnamed(db, stmt, a);
+        }
+        res = PQprepare(db->conn, name, stmt->sql, a->n, a->types);
+        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+            return res;
+        }
+        PQclear(res);
+        db->state->prepared[db->state->n++] = stmt;
+    }
+    return PQexecPrepared(db->conn, name, a->n, a->values, a->lengths, binary_formats, 1);
+}
+
+/* A prepared statement that is gone, or there before we made it, on a connection that was
+ * never reset: a pooler stands between. */
+static bool pooled(const PGresult *res)
+{
+    const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+    return state && (strcmp(state, "26000") == 0 || strcmp(state, "42P05") == 0);
+}
+
+static apr_status_t rows_cleanup(void *res)
+{
+    PQclear(res);
+    return APR_SUCCESS;
+}
+
+static bool succeeded(const PGresult *res)
+{
+    ExecStatusType status = PQresultStatus(res);
+
+    return status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK;
+}
+
+static PGresult *execute_again(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *args,
+                               PGresult *res)
+{
+    bool read = strncmp(stmt->sql, "SELECT", 6) == 0;
+
+    if (pooled(res) && !apr_atomic_xchg32(&prepare_is_off, 1)) {
+        bk_log(BK_LOG_INFO, "prepared statements do not last on this connection (a pooler in "
+                            "transaction mode?): sending them unnamed from now on");
+    }
+    if (db->in_transaction) {
+        return res; /* bk_db_transact starts over */
+    }
+    if (pooled(res)) {
+        PQclear(res);
+        return execute_unnamed(db, stmt, args);
+    }
+    if (read && PQstatus(db->conn) != CONNECTION_OK) {
+        PQreset(db->conn);
+        if (PQstatus(db->conn) == CONNECTION_OK) {
+            PQclear(res);
+            return execute(db, stmt, args);
+        }
+    }
+    return res;
+}
+
+bk_err_t *bk_db_run(bk_rows_t **rows, bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *args,
+                    apr_pool_t *p)
+{
+    static const bk_args_t none = {.n = 0};
+    const bk_args_t *a = args ? args : &none;
+    PGresult *res = execute(db, stmt, a);
+
+    if (!succeeded(res)) {
+        res = execute_again(db, stmt, a, res);
+    }
+    if (!succeeded(res)) {
+        bk_err_t *e = failure(db, res, stmt->name, p);
+        PQclear(res);
+        return e;
+    }
+    if (rows) {
+        *rows = apr_palloc(p, sizeof(**rows));
+        (*rows)->res = res;
+        apr_pool_cleanup_register(p, res, rows_cleanup, apr_pool_cleanup_null);
+    }
+    else {
+        PQclear(res);
+    }
+    return NULL;
+}
+
+static bk_err_t *command(bk_db_t *db, const char *sql, apr_pool_t *p)
+{
+    PGresult *res = PQexec(db->conn, sql);
+    bk_err_t *e = succeeded(res) ? NULL : failure(db, res, sql, p);
+
+    PQclear(res);
+    return e;
+}
+
+static bk_err_t *transact_once(bk_db_t *db, bk_db_work_t *work, void *ctx, apr_pool_t *p)
+{
+    bk_err_t *e;
+
+    BK_TRY(command(db, "BEGIN", p));
+    db->in_transaction = true;
+    e = work(db, ctx, p);
+    if (!e) {
+        e = command(db, "COMMIT", p);
+    }
+    else if (PQstatus(db->conn) == CONNECTION_OK) {
+        PQclear(PQexec(db->conn, "ROLLBACK"));
+    }
+    db->in_transaction = false;
+    return e;
+}
+
+bk_err_t *bk_db_transact(bk_db_t *db, bk_db_work_t *work, void *ctx, apr_pool_t *p)
+{
+    bk_err_t *e = NULL;
+
+    if (db->in_transaction) {
+        return work(db, ctx, p);
+    }
+    for (int try = 0; try < TRIES; try++) {
+        e = transact_once(db, work, ctx, p);
+        if (!bk_err_is(e, "40P01") && !bk_err_is(e, "40001") && !bk_err_is(e, "26000") &&
+            !bk_err_is(e, "42P05")) {
+            return e;
+        }
+    }
+    return away(p, apr_psprintf(p, "still %s after %d tries", e->sqlstate, TRIES));
+}
+
+bool bk_db_deadlocked(const bk_db_t *db, const bk_err_t *e)
+{
+    return !db->in_transaction && (bk_err_is(e, "40P01") || bk_err_is(e, "40001"));
+}
+
+/* --- cells ---------------------------------------------------------------------------- */
+
+int bk_rows_count(const bk_rows_t *rows)
+{
+    return PQntuples(rows->res);
+}
+
+bool bk_cell_null(const bk_rows_t *rows, int row, int col)
+{
+    return PQgetisnull(rows->res, row, col);
+}
+
+apr_int64_t bk_cell_int(const bk_rows_t *rows, int row, int col)
+{
+    const unsigned char *at = (const unsigned char *)PQgetvalue(rows->res, row, col);
+    int n = PQgetlength(rows->res, row, col);
+    apr_int64_t v = n && (at[0] & 0x80) ? -1 : 0;
+
+    for (int i = 0; i < n; i++) {
+        v = (apr_int64_t)((apr_uint64_t)v << 8 | at[i]);
+    }
+    return v;
+}
+
+bool bk_cell_bool(const bk_rows_t *rows, int row, int col)
+{
+    return bk_cell_int(rows, row, col) != 0;
+}
+
+const char *bk_cell_text(const bk_rows_t *rows, int row, int col)
+{
+    return bk_cell_null(rows, row, col) ? NULL : PQgetvalue(rows->res, row, col);
+}
+
+bk_bytes_t bk_cell_bytes(const bk_rows_t *rows, int row, int col)
+{
+    if (bk_cell_null(rows, row, col)) {
+        return (bk_bytes_t){NULL, 0};
+    }
+    return (bk_bytes_t){(const unsigned char *)PQgetvalue(rows->res, row, col),
+                        (size_t)PQgetlength(rows->res, row, col)};
+}
+
+/* Microseconds to seconds, downwards also before the epoch. */
+static apr_int64_t whole_seconds(apr_int64_t us)
+{
+    return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000);
+}
+
+bk_time_t bk_cell_time(const bk_rows_t *rows, int row, int col)
+{
+    return whole_seconds(bk_cell_int(rows, row, col)) + PG_EPOCH_S;
+}
+
+bk_date_t bk_cell_date(const bk_rows_t *rows, int row, int col)
+{
+    return (bk_date_t)bk_cell_int(rows, row, col) + PG_EPOCH_DAY;
+}
+
+int bk_cell_tod(const bk_rows_t *rows, int row, int col)
+{
+    return (int)whole_seconds(bk_cell_int(rows, row, col));
+}
+
+/* --- commands ------------------------------------------------------------------------- */
+
+static bk_err_t *single_lease(void *source, bk_conn_t **conn, void **token, apr_pool_t *p)
+{
+    (void)p;
+    *conn = source;
+    *token = NULL;
+    return NULL;
+}
+
+static void single_release(void *source, void *token)
+{
+    (void)source;
+    (void)token;
+}
+
+static apr_status_t conn_finish(void *conn)
+{
+    PQfinish(conn);
+    return APR_SUCCESS;
+}
+
+bk_err_t *bk_db_connect(bk_db_source_t **source, const char *dsn, const char **why, apr_pool_t *p)
+{
+    PGconn *conn = PQconnectdb(dsn);
+
+    apr_pool_cleanup_register(p, conn, conn_finish, apr_pool_cleanup_null);
+    if (PQstatus(conn) != CONNECTION_OK) {
+        *why = apr_pstrdup(p, PQerrorMessage(conn));
+        return away(p, "cannot connect");
+    }
+    *source = apr_palloc(p, sizeof(**source));
+    **source = (bk_db_source_t){single_lease, single_release, conn, true};
+    return NULL;
+}
+
+bk_err_t *bk_db_script(bk_db_t *db, const char *sql, const char **why, apr_pool_t *p)
+{
+    PGresult *res = PQexec(db->conn, sql);
+    bk_err_t *e = NULL;
+
+    if (!succeeded(res)) {
+        *why = apr_pstrdup(p, PQresultErrorMessage(res));
+        e = failure(db, res, "script", p);
+    }
+    PQclear(res);
+    return e;
+}

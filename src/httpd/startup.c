@@ -1,0 +1,115 @@
+/* Start-up: what must be right before the first request, and each child's beginnings. */
+#include "glue.h"
+
+#include <stdlib.h>
+
+#include <apr_strings.h>
+#include <http_main.h>
+
+APLOG_USE_MODULE(booking);
+
+/* Lines of the library. Levels are those of errors.def. */
+static void log_line(bk_log_level_t level, const char *line)
+{
+    static const int levels[] = {APLOG_ERR, APLOG_WARNING, APLOG_INFO, APLOG_DEBUG};
+
+    ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, ap_server_conf, "%s", line);
+}
+
+static bool tree_has(const ap_directive_t *node, const char *name)
+{
+    for (; node; node = node->next) {
+        if (strcasecmp(node->directive, name) == 0 ||
+            (node->first_child && tree_has(node->first_child, name))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int refuse(const bk_server_t *c, const char *what)
+{
+    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, c->server, "BookingEngine On at %s: %s",
+                 c->engine_at, what);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
+/* Rules between directives; each message says what to write. */
+static int check(bk_server_t *c, apr_pool_t *ptemp)
+{
+    if (!c->engine_at) {
+        return OK;
+    }
+    if (!bk_dbd_available()) {
+        return refuse(c, "mod_dbd is required: write LoadModule dbd_module modules/mod_dbd.so");
+    }
+    if (!tree_has(ap_conftree, "DBDriver") || !tree_has(ap_conftree, "DBDParams")) {
+        return refuse(c, "a database is required: write DBDriver pgsql and DBDParams \"host=... "
+                         "dbname=...\"");
+    }
+    if (!c->keys) {
+        return refuse(c, "a key is required: write BookingKey 1 file:/path/of/key (made with "
+                         "bookingctl key new)");
+    }
+    if (bk_zone_init(NULL, ptemp) != APR_SUCCESS || !bk_zone_find("Europe/Berlin")) {
+        return refuse(c, "/usr/share/zoneinfo has no time zone data: install tzdata");
+    }
+    return OK;
+}
+
+/* Runs on every pass, the dry run of `apachectl -t` included: it only looks. */
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    const char *now = getenv("BOOKING_NOW");
+
+    (void)pconf;
+    (void)plog;
+    if (ap_state_query(AP_SQ_RUN_MODE) == AP_SQ_RM_CONFIG_DUMP) {
+        return OK;
+    }
+    for (server_rec *s = main; s; s = s->next) {
+        bk_server_t *c = bk_server_of(s);
+        int rc = check(c, ptemp);
+        if (rc != OK) {
+            return rc;
+        }
+        if (c->test_clock == 1 && now && !bk_clock_use(now)) {
+            return refuse(c, "BOOKING_NOW must be an RFC 3339 instant, or the path of a file "
+                             "that holds one");
+        }
+        bk_dbd_source(c);
+    }
+    bk_log_use(log_line);
+    return OK;
+}
+
+static void child_init(apr_pool_t *pchild, server_rec *main)
+{
+    apr_status_t rv = bk_zone_init(NULL, pchild);
+
+    bk_log_use(log_line);
+    if (rv == APR_SUCCESS) {
+        rv = bk_calendars_init(pchild);
+    }
+    for (server_rec *s = main; s && rv == APR_SUCCESS; s = s->next) {
+        bk_server_t *c = bk_server_of(s);
+        rv = bk_dbd_child_init(c, pchild);
+        if (c->test_clock == 1) {
+            bk_clock_use(getenv("BOOKING_NOW"));
+        }
+    }
+    bk_dbd_available();
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, main, "mod_booking: a child cannot start");
+        exit(APEXIT_CHILDSICK);
+    }
+}
+
+void bk_startup_hooks(apr_pool_t *p)
+{
+    static const char *const before[] = {"mod_dbd.c", NULL};
+
+    (void)p;
+    ap_hook_post_config(post_config, NULL, before, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+}
