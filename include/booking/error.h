@@ -63,6 +63,12 @@ bk_err_t *bk_err_field(bk_code_t code, const char *field, const char *issue, apr
 bk_err_t *bk_err_add(bk_err_t *err, apr_pool_t *p, const char *field, const char *issue, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* Whether *err* (may be NULL) says something of that field. */
+bool bk_err_mentions(const bk_err_t *err, const char *field);
+
+/* The same, unless *err* already says something of that field. */
+bk_err_t *bk_err_add_once(bk_err_t *err, apr_pool_t *p, const char *field, const char *issue);
+
 int bk_err_status(bk_code_t code);             /* HTTP status */
 const char *bk_err_name(bk_code_t code);       /* "SLOT_TAKEN" */
 const char *bk_err_message(const bk_err_t *e); /* never NULL */

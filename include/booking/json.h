@@ -60,17 +60,28 @@ typedef struct {
     const char *doc;
 } bk_field_t;
 
+/* What no single field can tell: looks at the whole struct and adds what is wrong to *e* (NULL or
+ * a VALIDATION_FAILED), with bk_err_add_once, since a field that could not be read is not set.
+ * *baton* is whatever the reader of the body handed on. */
+typedef bk_err_t *bk_shape_check_t(bk_err_t *e, const void *in, const void *baton, apr_pool_t *p);
+
 struct bk_shape_t {
     const char *name; /* of the OpenAPI component */
     size_t size;      /* of the struct */
     const bk_field_t *fields;
     size_t n;
+    bk_shape_check_t *check; /* NULL: the fields say all */
 };
 
 /* Defines `const bk_shape_t bk_shape_<id>` over a static table `<id>_fields` of *type*. */
 #define BK_SHAPE(id, schema_name, type)                                   \
     const bk_shape_t bk_shape_##id = {schema_name, sizeof(type), id##_fields, \
-                                      sizeof(id##_fields) / sizeof(id##_fields[0])}
+                                      sizeof(id##_fields) / sizeof(id##_fields[0]), NULL}
+
+/* The same with a check of the whole. */
+#define BK_SHAPE_CHECKED(id, schema_name, type, check_fn)                       \
+    const bk_shape_t bk_shape_##id = {schema_name, sizeof(type), id##_fields,   \
+                                      sizeof(id##_fields) / sizeof(id##_fields[0]), check_fn}
 
 /* Reads a JSON object. An empty body is an empty object. On success *out is a zeroed struct with
  * what was given filled in; null means absent; unknown members are ignored. MALFORMED_JSON

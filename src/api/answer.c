@@ -14,7 +14,7 @@ static const bk_field_t done_fields[] = {
 BK_SHAPE(done, "Done", bk_done_t);
 
 static const bk_field_t none_fields[] = {{.name = ""}};
-const bk_shape_t bk_shape_none = {"None", 1, none_fields, 0};
+const bk_shape_t bk_shape_none = {"None", 1, none_fields, 0, NULL};
 
 static const bk_field_t error_detail_fields[] = {
     {.name = "field", .kind = BK_F_STRING, .offset = offsetof(bk_field_issue_t, field),

@@ -181,6 +181,14 @@ static bk_err_t *body_read(bk_req_t *req)
     return req->body(&req->raw_body, &req->raw_len, req->host, req->site->body_limit);
 }
 
+static bk_err_t *whole_check(bk_err_t *e, const bk_shape_t *shape, const void *in,
+                             const bk_req_t *req)
+{
+    bool readable = !e || e->code == BK_E_VALIDATION_FAILED;
+
+    return readable && shape->check ? shape->check(e, in, req, req->ctx.p) : e;
+}
+
 /* Body and query, both looked at, so that all mistakes come in one answer. */
 static bk_err_t *input_decode(bk_req_t *req)
 {
@@ -189,9 +197,11 @@ static bk_err_t *input_decode(bk_req_t *req)
 
     if (req->route->body != &bk_shape_none) {
         e = bk_json_decode(&in, req->route->body, req->raw_body, req->raw_len, req->ctx.p);
+        e = whole_check(e, req->route->body, in, req);
     }
     if (req->route->query != &bk_shape_none) {
         e_query = bk_query_decode(&query, req->route->query, req->query, req->ctx.p);
+        e_query = whole_check(e_query, req->route->query, query, req);
     }
     req->in = in;
     req->query_in = query;
@@ -211,7 +221,7 @@ static bk_err_t *manage_token_read(bk_req_t *req)
         {.name = "token", .kind = BK_F_STRING, .max = 200,
          .offset = offsetof(token_query_t, token)},
     };
-    static const bk_shape_t shape = {"Token", sizeof(token_query_t), token_fields, 1};
+    static const bk_shape_t shape = {"Token", sizeof(token_query_t), token_fields, 1, NULL};
     const char *header = req->header(req->host, "X-Manage-Token");
     void *query = NULL;
 
@@ -250,6 +260,23 @@ static bk_err_t *key_check(const char *key, apr_pool_t *p)
     return n >= 1 && n <= 255 ? NULL
                               : bk_err_add(NULL, p, "Idempotency-Key",
                                            "must have 1 to 255 visible ASCII characters");
+}
+
+/* Whose key it is. Strangers are told apart by the manage token they hold, if any: an answer is
+ * given again only to who could have had it the first time. */
+static const char *key_scope(bk_req_t *req)
+{
+    const char *token = req->ctx.manage_token;
+    unsigned char hash[32];
+
+    if (req->ctx.user_id) {
+        return apr_pstrcat(req->ctx.p, "user:", req->ctx.user_id, NULL);
+    }
+    if (!token) {
+        return "anonymous";
+    }
+    bk_sha256(hash, token, strlen(token));
+    return apr_pstrcat(req->ctx.p, "token:", bk_hex_encode(hash, sizeof(hash), req->ctx.p), NULL);
 }
 
 static void request_hash(keyed_t *k)
@@ -314,8 +341,7 @@ static bk_err_t *handle(bk_resp_t *resp, bk_req_t *req)
         return req->route->handler(resp, req);
     }
     BK_TRY(key_check(key, req->ctx.p));
-    k.scope = req->ctx.user_id ? apr_pstrcat(req->ctx.p, "user:", req->ctx.user_id, NULL)
-                               : "anonymous";
+    k.scope = key_scope(req);
     request_hash(&k);
     BK_TRY(bk_ctx_db(&db, &req->ctx));
     return bk_db_transact(db, keyed_work, &k, req->ctx.p);

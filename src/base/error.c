@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
@@ -71,6 +72,21 @@ bk_err_t *bk_err_add(bk_err_t *err, apr_pool_t *p, const char *field, const char
     issue_push(err, p, field, apr_pvsprintf(p, issue, ap));
     va_end(ap);
     return err;
+}
+
+bool bk_err_mentions(const bk_err_t *err, const char *field)
+{
+    for (int i = 0; err && err->issues && i < err->issues->nelts; i++) {
+        if (strcmp(APR_ARRAY_IDX(err->issues, i, bk_field_issue_t).field, field) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bk_err_t *bk_err_add_once(bk_err_t *err, apr_pool_t *p, const char *field, const char *issue)
+{
+    return bk_err_mentions(err, field) ? err : bk_err_add(err, p, field, "%s", issue);
 }
 
 int bk_err_status(bk_code_t code)

@@ -50,12 +50,18 @@ static apr_status_t entry_release(void *entry)
     return APR_SUCCESS;
 }
 
+/* The key lies in the entry: it must leave the table before the entry can go. */
+static void cache_drop(entry_t *e)
+{
+    apr_hash_set(cache.entries, &e->key, sizeof(e->key), NULL);
+    unreference(e);
+}
+
 static void cache_clear(void)
 {
     for (apr_hash_index_t *i = apr_hash_first(NULL, cache.entries); i; i = apr_hash_next(i)) {
-        unreference(apr_hash_this_val(i));
+        cache_drop(apr_hash_this_val(i));
     }
-    apr_hash_clear(cache.entries);
 }
 
 static apr_status_t cache_cleanup(void *unused)
@@ -138,10 +144,8 @@ static const bk_calendar_t *cache_put(bk_ctx_t *ctx, const bk_calendar_t *calend
         unreference(e); /* somebody else has read a later one */
     }
     else {
-        /* The key lies in the entry: take the old one out, or its key would stay. */
         if (old) {
-            apr_hash_set(cache.entries, &old->key, sizeof(old->key), NULL);
-            unreference(old);
+            cache_drop(old);
         }
         apr_hash_set(cache.entries, &e->key, sizeof(e->key), e);
     }

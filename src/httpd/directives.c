@@ -86,12 +86,19 @@ void *bk_server_merge(apr_pool_t *p, void *base_conf, void *add_conf)
 
 /* --- server ------------------------------------------------------------------------------------- */
 
-static const char *set_key(cmd_parms *cmd, void *unused, const char *id, const char *source)
+/* An id, then the source to the end of the line, so that a command's arguments need no quotes. */
+static const char *set_key(cmd_parms *cmd, void *unused, const char *args)
 {
     bk_server_t *c = bk_server_of(cmd->server);
-    const char *wrong;
+    const char *id = ap_getword_conf(cmd->temp_pool, &args), *source = args, *wrong;
 
     (void)unused;
+    if (*args == '"' || *args == '\'') {
+        source = ap_getword_conf(cmd->temp_pool, &args);
+    }
+    if (!*id || !*source) {
+        return "BookingKey takes an id and a source: file:/path, env:NAME or exec:/command";
+    }
     if (!c->keys) {
         c->keys = bk_keyring_make(cmd->pool);
     }
@@ -293,7 +300,7 @@ const command_rec bk_directives[] = {
                   "the only issuer (iss) whose tokens are good"),
     AP_INIT_TAKE1("BookingAudience", ap_set_string_slot, OFFSET(audience), IN_SECTIONS,
                   "the audience (aud) that tokens must name"),
-    AP_INIT_TAKE2("BookingKey", set_key, NULL, IN_SERVER,
+    AP_INIT_RAW_ARGS("BookingKey", set_key, NULL, IN_SERVER,
                   "a key's id and where it is: file:/path, env:NAME or exec:/command"),
     AP_INIT_TAKE1("BookingPublicURL", set_public_url, NULL, IN_SERVER,
                   "scheme and host for links, such as https://www.clinic.example"),

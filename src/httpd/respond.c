@@ -29,6 +29,16 @@ static int copy_header(void *to, const char *name, const char *value)
     return 1;
 }
 
+/* RFC 6750 3 */
+static const char *challenge(request_rec *r)
+{
+    const char *sent = apr_table_get(r->headers_in, "Authorization");
+    const char *name = ap_auth_name(r);
+
+    return apr_psprintf(r->pool, "Bearer realm=\"%s\"%s", name ? name : "booking",
+                        sent ? ", error=\"invalid_token\"" : "");
+}
+
 static void headers_set(request_rec *r, const bk_resp_t *resp)
 {
     /* Errors keep theirs even where Apache drops the ordinary ones. */
@@ -38,11 +48,7 @@ static void headers_set(request_rec *r, const bk_resp_t *resp)
         apr_table_do(copy_header, to, resp->headers, NULL);
     }
     if (resp->status == HTTP_UNAUTHORIZED) {
-        const char *sent = apr_table_get(r->headers_in, "Authorization");
-        const char *name = ap_auth_name(r);
-        apr_table_setn(r->err_headers_out, "WWW-Authenticate",
-                       apr_psprintf(r->pool, "Bearer realm=\"%s\"%s", name ? name : "booking",
-                                    sent ? ", error=\"invalid_token\"" : ""));
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", challenge(r));
     }
     apr_table_setn(r->err_headers_out, "X-Request-Id", bk_request_id(r));
     apr_table_setn(r->err_headers_out, "X-Content-Type-Options", "nosniff");
@@ -131,6 +137,10 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->headers_out, "X-Request-Id", bk_request_id(r));
     apr_table_setn(r->notes, "booking-code", bk_err_name(code));
+    if (r->status == HTTP_UNAUTHORIZED && !apr_table_get(r->headers_out, "WWW-Authenticate") &&
+        !apr_table_get(r->err_headers_out, "WWW-Authenticate")) {
+        apr_table_setn(r->headers_out, "WWW-Authenticate", challenge(r));
+    }
     if ((r->status == 429 || r->status == 503) && !apr_table_get(r->headers_out, "Retry-After")) {
         apr_table_setn(r->headers_out, "Retry-After", r->status == 429 ? "60" : "1");
     }

@@ -30,7 +30,7 @@ static bool tree_has(const ap_directive_t *node, const char *name)
 static int refuse(const bk_server_t *c, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, c->server, "BookingEngine On at %s: %s",
-                 c->engine_at, what);
+                 c->engine_at ? c->engine_at : "(nowhere)", what);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -57,8 +57,8 @@ static int check(bk_server_t *c, apr_pool_t *ptemp)
     return OK;
 }
 
-/* Runs on every pass, the dry run of `apachectl -t` included: it only looks. */
-static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+/* Also part of `apachectl -t`, which runs no post_config: it only looks. */
+static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
     const char *now = getenv("BOOKING_NOW");
 
@@ -77,7 +77,17 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
             return refuse(c, "BOOKING_NOW must be an RFC 3339 instant, or the path of a file "
                              "that holds one");
         }
-        bk_dbd_source(c);
+    }
+    return OK;
+}
+
+static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
+{
+    (void)pconf;
+    (void)plog;
+    (void)ptemp;
+    for (server_rec *s = main; s; s = s->next) {
+        bk_dbd_source(bk_server_of(s));
     }
     bk_log_use(log_line);
     return OK;
@@ -107,9 +117,8 @@ static void child_init(apr_pool_t *pchild, server_rec *main)
 
 void bk_startup_hooks(apr_pool_t *p)
 {
-    static const char *const before[] = {"mod_dbd.c", NULL};
-
     (void)p;
-    ap_hook_post_config(post_config, NULL, before, APR_HOOK_MIDDLE);
+    ap_hook_check_config(check_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
 }

@@ -9,11 +9,9 @@
 static const bk_stmt_t keys_purge = {
     "keys_purge",
     "DELETE FROM idempotency_keys WHERE (scope, key) IN ("
-    "    (SELECT scope, key FROM idempotency_keys WHERE created_at < $1 - interval '24 hours'"
-    "      ORDER BY created_at LIMIT 8 FOR UPDATE SKIP LOCKED)"
-    "    UNION ALL"
-    "    SELECT scope, key FROM idempotency_keys"
-    "     WHERE scope = $2 AND key = $3 AND created_at < $1 - interval '24 hours')"};
+    "    SELECT scope, key FROM idempotency_keys WHERE created_at < $1 - interval '24 hours'"
+    "     ORDER BY created_at LIMIT 8 FOR UPDATE SKIP LOCKED)"
+    " OR (scope = $2 AND key = $3 AND created_at < $1 - interval '24 hours')"};
 
 static const bk_stmt_t key_claim = {
     "key_claim",

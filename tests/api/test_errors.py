@@ -380,10 +380,10 @@ def test_claims_are_not_taken_from_headers_or_variables(api, db, doctor, headers
     (b"GET /api/" + b"y" * 20000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", 414),
     (b"POST /api/appointments HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n", 400),
     (b"POST /api/appointments HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 400),
-    (b"GET /api/../../etc/passwd HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400),
+    (b"GET /api/x/../%zz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 400),
 ])
 def test_errors_of_apache_itself_have_the_envelope(httpd, api, data, status):
-    httpd.allow_log(r"AH0\d+")
+    httpd.allow_log(r"core:error\].* AH\d+")
     answer = raw.send(httpd, data)
     assert answer is not None, "closed without an answer"
     answer.expect({status, 400, 404, 501} if status != 414 else {414})

@@ -334,3 +334,12 @@ def test_the_tight_list_refuses_everything_else(serve, db, directive):
     server = hosted(serve, db, f"BookingEngine On\n{directive}\n", TIGHT)
     server.allow_log("not allowed here|AH0052[0-9]")
     server.get("/api/practitioners", check=False).expect(500)
+
+
+def test_the_two_lists_of_directives_agree():
+    table = (build.TOP / "docs" / "configuration.md").read_text()
+    conf = (build.TOP / "conf" / "booking.conf").read_text()
+    described = set(re.findall(r"^ *# (Booking\w+) ", conf, re.M))
+    assert described == set(re.findall(r"^\| `(Booking\w+) ", table, re.M))
+    for name in described:
+        assert re.search(rf"^ *{name} ", conf, re.M), f"{name} has no line of its own"

@@ -87,6 +87,7 @@ def test_login(server, db):
 def test_a_wrong_password_is_401(server, username, password):
     answer = log_in(server, username, password).expect(401)
     assert answer["code"] == "UNAUTHENTICATED" and answer["statusCode"] == 401
+    assert answer.headers["WWW-Authenticate"] == 'Form realm="staff"'
     headers = {"Cookie": sites.cookie(answer) or "none"}
     server.get("/staff/api/practitioners", headers=headers).expect(401)
 

@@ -54,7 +54,8 @@ static const bk_field_t appointment_create_fields[] = {
     {.name = "videoMeetingConfig", .kind = BK_F_OBJECT, .shape = &bk_shape_video,
      .offset = offsetof(create_t, video)},
 };
-BK_SHAPE(appointment_create, "AppointmentCreate", create_t);
+static bk_shape_check_t create_check;
+BK_SHAPE_CHECKED(appointment_create, "AppointmentCreate", create_t, create_check);
 
 typedef struct {
     const char *platform, *url, *id, *password, *status;
@@ -176,7 +177,8 @@ static const bk_field_t appointment_move_fields[] = {
     {.name = "startsAt", .kind = BK_F_INSTANT, .offset = offsetof(move_t, starts_at),
      .doc = "instead of newDate and newTime"},
 };
-BK_SHAPE(appointment_move, "AppointmentMove", move_t);
+static bk_shape_check_t move_check;
+BK_SHAPE_CHECKED(appointment_move, "AppointmentMove", move_t, move_check);
 
 typedef struct {
     const char *status, *cursor;
@@ -294,37 +296,68 @@ static void visit_words(visit_t *v, bk_req_t *req, const bk_visit_t *visit)
 /* --- booking ------------------------------------------------------------------------------------ */
 
 /* A start is an instant, or a date and a time. */
-static bk_err_t *start_check(const bk_start_t *s, apr_pool_t *p)
+static bk_err_t *start_check(bk_err_t *e, const bk_start_t *s, apr_pool_t *p)
 {
-    bk_err_t *e = NULL;
-
-    if (s->instant.set && (s->date.set || s->tod.set)) {
-        return bk_err_add(NULL, p, s->instant_field, "cannot be combined with %s and %s",
-                          s->date_field, s->tod_field);
+    if (s->instant.set || bk_err_mentions(e, s->instant_field)) {
+        return s->date.set || s->tod.set
+                   ? bk_err_add_once(e, p, s->instant_field, "cannot be combined with date and time")
+                   : e;
     }
-    if (!s->instant.set && !s->date.set) {
-        e = bk_err_add(e, p, s->date_field, "is required");
+    if (!s->date.set) {
+        e = bk_err_add_once(e, p, s->date_field, "is required");
     }
-    if (!s->instant.set && !s->tod.set) {
-        e = bk_err_add(e, p, s->tod_field, "is required");
+    if (!s->tod.set) {
+        e = bk_err_add_once(e, p, s->tod_field, "is required");
     }
     return e;
 }
 
-static bk_err_t *guest_check(const create_t *in, apr_pool_t *p)
+static bk_err_t *guest_check(bk_err_t *e, const create_t *in, apr_pool_t *p)
 {
-    bk_err_t *e = NULL;
-
     if (in->user_id) {
-        e = bk_err_add(e, p, "userId", "must be absent for a guest");
+        e = bk_err_add_once(e, p, "userId", "must be absent for a guest");
     }
     if (!in->email) {
-        e = bk_err_add(e, p, "userEmail", "is required for a guest");
+        e = bk_err_add_once(e, p, "userEmail", "is required for a guest");
     }
     if (!in->name) {
-        e = bk_err_add(e, p, "userName", "is required for a guest");
+        e = bk_err_add_once(e, p, "userName", "is required for a guest");
     }
     return e;
+}
+
+static bk_start_t create_start(const create_t *in)
+{
+    return (bk_start_t){in->starts_at, in->date, in->time, "startsAt", "date", "time"};
+}
+
+static bk_err_t *create_check(bk_err_t *e, const void *body, const void *baton, apr_pool_t *p)
+{
+    const create_t *in = body;
+    const bk_req_t *req = baton;
+    bk_start_t start = create_start(in);
+
+    e = start_check(e, &start, p);
+    if (bk_granted(req, BK_GRANT_GUEST)) {
+        e = guest_check(e, in, p);
+    }
+    else if (!in->user_id && !bk_granted(req, BK_GRANT_OWN)) {
+        e = bk_err_add_once(e, p, "userId", "is required");
+    }
+    return e;
+}
+
+static bk_start_t move_start(const move_t *in)
+{
+    return (bk_start_t){in->starts_at, in->date, in->time, "startsAt", "newDate", "newTime"};
+}
+
+static bk_err_t *move_check(bk_err_t *e, const void *body, const void *baton, apr_pool_t *p)
+{
+    bk_start_t start = move_start(body);
+
+    (void)baton;
+    return start_check(e, &start, p);
 }
 
 /* Whom the caller may book for; *user_id is whose visit it will be. */
@@ -355,22 +388,6 @@ static bk_err_t *client_decide(const char **user_id, bk_req_t *req, const create
     return NULL;
 }
 
-static bk_err_t *create_check(bk_req_t *req, const create_t *in, const bk_start_t *start)
-{
-    bk_err_t *e = start_check(start, req->ctx.p), *more = NULL;
-
-    if (bk_granted(req, BK_GRANT_GUEST)) {
-        more = guest_check(in, req->ctx.p);
-    }
-    else if (!in->user_id && !bk_granted(req, BK_GRANT_OWN)) {
-        more = bk_err_add(NULL, req->ctx.p, "userId", "is required");
-    }
-    if (e && more) {
-        apr_array_cat(e->issues, more->issues);
-    }
-    return e ? e : more;
-}
-
 static const char *manage_url(const bk_req_t *req, const visit_t *v)
 {
     return req->site->public_url
@@ -385,14 +402,13 @@ bk_err_t *bk_handle_appointment_create(bk_resp_t *resp, bk_req_t *req)
     meeting_t meeting = {"none", "", "", "", "none"};
     bk_order_t order = {
         .practitioner_id = in->practitioner_id.v,
-        .start = {in->starts_at, in->date, in->time, "startsAt", "date", "time"},
+        .start = create_start(in),
         .name = in->name, .email = in->email, .notes = in->notes,
         .session_type = in->session_type, .platform = in->video ? in->video->platform : NULL,
         .status = "confirmed", .dialect = "journey"};
     bk_visit_t visit;
     visit_t out;
 
-    BK_TRY(create_check(req, in, &order.start));
     BK_TRY(client_decide(&order.user_id, req, in));
     BK_TRY(bk_visit_book(&visit, &req->ctx, &order));
     visit_words(&out, req, &visit);
@@ -459,13 +475,11 @@ bk_err_t *bk_handle_appointment_cancel(bk_resp_t *resp, bk_req_t *req)
 
 bk_err_t *bk_handle_appointment_move(bk_resp_t *resp, bk_req_t *req)
 {
-    const move_t *in = req->in;
-    bk_start_t start = {in->starts_at, in->date, in->time, "startsAt", "newDate", "newTime"};
+    bk_start_t start = move_start(req->in);
     bk_appointment_t *a;
     bk_visit_t visit;
     visit_t out;
 
-    BK_TRY(start_check(&start, req->ctx.p));
     BK_TRY(visit_open(&a, req));
     BK_TRY(bk_visit_move(&visit, &req->ctx, a, &start));
     visit_words(&out, req, &visit);

@@ -72,7 +72,8 @@ static const bk_field_t availability_query_fields[] = {
     {.name = "to", .kind = BK_F_DATE, .offset = offsetof(query_t, to),
      .doc = "inclusive, at most 62 dates"},
 };
-BK_SHAPE(availability_query, "AvailabilityQuery", query_t);
+static bk_shape_check_t query_check;
+BK_SHAPE_CHECKED(availability_query, "AvailabilityQuery", query_t, query_check);
 
 typedef struct {
     bk_num_t from, to, practitioner_id, limit;
@@ -93,7 +94,8 @@ static const bk_field_t availability_search_query_fields[] = {
     {.name = "cursor", .kind = BK_F_STRING, .flags = BK_F_NONEMPTY, .max = 100,
      .offset = offsetof(search_t, cursor)},
 };
-BK_SHAPE(availability_search_query, "AvailabilitySearchQuery", search_t);
+static bk_shape_check_t search_check;
+BK_SHAPE_CHECKED(availability_search_query, "AvailabilitySearchQuery", search_t, search_check);
 
 /* --- writing ----------------------------------------------------------------------------------- */
 
@@ -194,38 +196,49 @@ static void put_free_days(bk_buf_t *b, const bk_slots_t *slots)
 
 bk_handler_t bk_handle_availability_get, bk_handle_availability_search;
 
-static bk_err_t *range_check(bk_num_t from, bk_num_t to, apr_pool_t *p)
+static bk_err_t *range_check(bk_err_t *e, bk_num_t from, bk_num_t to, apr_pool_t *p)
 {
+    if (!from.set || !to.set) {
+        return e;
+    }
     if (to.v < from.v) {
-        return bk_err_add(NULL, p, "to", "must not be before from");
+        e = bk_err_add_once(e, p, "to", "must not be before from");
     }
     if (to.v - from.v >= RANGE_DAYS_MAX) {
-        return bk_err_add(NULL, p, "to", "must be at most %d dates from from", RANGE_DAYS_MAX);
+        e = bk_err_add(e, p, "to", "must be less than %d days after from", RANGE_DAYS_MAX);
     }
-    return NULL;
+    return e;
 }
 
 /* date alone, or from and to. */
-static bk_err_t *query_check(const query_t *q, apr_pool_t *p)
+static bk_err_t *query_check(bk_err_t *e, const void *in, const void *baton, apr_pool_t *p)
 {
-    bk_err_t *e = NULL;
+    const query_t *q = in;
+    bool ranged = q->from.set || q->to.set || bk_err_mentions(e, "from") ||
+                  bk_err_mentions(e, "to");
 
-    if (q->date.set && (q->from.set || q->to.set)) {
-        return bk_err_add(NULL, p, "date", "cannot be combined with from and to");
+    (void)baton;
+    if (q->date.set && ranged) {
+        return bk_err_add_once(e, p, "date", "cannot be combined with from and to");
     }
-    if (q->date.set) {
-        return NULL;
+    if (!q->date.set && !ranged) {
+        return bk_err_add_once(e, p, "date", "is required (or from and to)");
     }
-    if (!q->from.set && !q->to.set) {
-        return bk_err_add(NULL, p, "date", "is required (or from and to)");
+    if (ranged && !q->from.set) {
+        e = bk_err_add_once(e, p, "from", "is required with to");
     }
-    if (!q->from.set) {
-        e = bk_err_add(e, p, "from", "is required with to");
+    if (ranged && !q->to.set) {
+        e = bk_err_add_once(e, p, "to", "is required with from");
     }
-    if (!q->to.set) {
-        e = bk_err_add(e, p, "to", "is required with from");
-    }
-    return e ? e : range_check(q->from, q->to, p);
+    return range_check(e, q->from, q->to, p);
+}
+
+static bk_err_t *search_check(bk_err_t *e, const void *in, const void *baton, apr_pool_t *p)
+{
+    const search_t *q = in;
+
+    (void)baton;
+    return range_check(e, q->from, q->to, p);
 }
 
 bk_err_t *bk_handle_availability_get(bk_resp_t *resp, bk_req_t *req)
@@ -237,7 +250,6 @@ bk_err_t *bk_handle_availability_get(bk_resp_t *resp, bk_req_t *req)
     apr_int64_t id;
     bk_buf_t b;
 
-    BK_TRY(query_check(q, req->ctx.p));
     BK_TRY(bk_param_id(&id, req, 0, "practitioner"));
     BK_TRY(bk_free_times(&times, &req->ctx, id, from, to));
     bk_buf_init(&b, 192 + (size_t)times.slots.n * 112 + (size_t)(to - from) * 48, req->ctx.p);
@@ -288,7 +300,6 @@ bk_err_t *bk_handle_availability_search(bk_resp_t *resp, bk_req_t *req)
     bk_num_t after, unused;
     bk_buf_t b;
 
-    BK_TRY(range_check(q->from, q->to, req->ctx.p));
     if (q->cursor) {
         BK_TRY(bk_cursor_parse(&after, &unused, q->cursor, req->ctx.p));
         filter.after_id = after.v;

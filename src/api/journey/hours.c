@@ -34,7 +34,8 @@ static const bk_field_t schedule_body_fields[] = {
     {.name = "notes", .kind = BK_F_STRING, .flags = BK_F_MULTILINE, .max = 1000,
      .offset = offsetof(bk_hours_t, notes)},
 };
-BK_SHAPE(schedule_body, "ScheduleBody", bk_hours_t);
+static bk_shape_check_t schedule_check;
+BK_SHAPE_CHECKED(schedule_body, "ScheduleBody", bk_hours_t, schedule_check);
 
 static const bk_field_t override_fields[] = {
     {.name = "id", .kind = BK_F_INT, .offset = offsetof(bk_date_override_t, id)},
@@ -59,7 +60,8 @@ static const bk_field_t override_body_fields[] = {
     {.name = "note", .kind = BK_F_STRING, .flags = BK_F_MULTILINE, .max = 1000,
      .offset = offsetof(bk_date_override_t, note)},
 };
-BK_SHAPE(override_body, "OverrideBody", bk_date_override_t);
+static bk_shape_check_t override_check;
+BK_SHAPE_CHECKED(override_body, "OverrideBody", bk_date_override_t, override_check);
 
 typedef struct {
     bk_num_t success;
@@ -110,16 +112,41 @@ bk_handler_t bk_handle_schedule_list, bk_handle_schedule_create, bk_handle_sched
     bk_handle_schedule_delete, bk_handle_override_list, bk_handle_override_create,
     bk_handle_override_replace, bk_handle_override_delete;
 
-/* What the kinds of both bodies have in common: a stretch of time that is one. */
+/* What both bodies have in common: a stretch of time that is one. */
 static bk_err_t *times_check(bk_err_t *e, bk_num_t start, bk_num_t end, apr_pool_t *p)
 {
-    if (start.v >= BK_DAY_S) {
-        e = bk_err_add(e, p, "startTime", "must be before 24:00");
+    if (start.set && start.v >= BK_DAY_S) {
+        e = bk_err_add_once(e, p, "startTime", "must be before 24:00");
     }
-    else if (start.v == end.v) {
-        e = bk_err_add(e, p, "endTime", "must differ from startTime");
+    else if (start.set && end.set && start.v == end.v) {
+        e = bk_err_add_once(e, p, "endTime", "must differ from startTime");
     }
     return e;
+}
+
+static bk_err_t *schedule_check(bk_err_t *e, const void *in, const void *baton, apr_pool_t *p)
+{
+    const bk_hours_t *row = in;
+
+    (void)baton;
+    return times_check(e, row->start, row->end, p);
+}
+
+static bk_err_t *override_check(bk_err_t *e, const void *in, const void *baton, apr_pool_t *p)
+{
+    const bk_date_override_t *row = in;
+    bool closed = row->closed.v;
+    const char *issue = closed ? "must be absent when closed is true"
+                               : "is required unless closed is true";
+
+    (void)baton;
+    if (row->start.set == closed) {
+        e = bk_err_add_once(e, p, "startTime", issue);
+    }
+    if (row->end.set == closed) {
+        e = bk_err_add_once(e, p, "endTime", issue);
+    }
+    return closed ? e : times_check(e, row->start, row->end, p);
 }
 
 static void saved_answer(bk_resp_t *resp, bk_req_t *req, const void *row,
@@ -173,7 +200,6 @@ static bk_err_t *schedule_save(bk_resp_t *resp, bk_req_t *req, bool existing)
     bk_hours_t row = *(const bk_hours_t *)req->in;
 
     BK_TRY(path_ids(&row.practitioner_id, existing ? &row.id : NULL, req));
-    BK_TRY(times_check(NULL, row.start, row.end, req->ctx.p));
     row.slot_minutes = row.slot_minutes.set ? row.slot_minutes : BK_NUM(SLOT_MINUTES);
     row.is_available = row.is_available.set ? row.is_available : BK_NUM(true);
     BK_TRY(bk_hours_save(&req->ctx, &row));
@@ -220,34 +246,11 @@ bk_err_t *bk_handle_override_list(bk_resp_t *resp, bk_req_t *req)
     return NULL;
 }
 
-static bk_err_t *override_check(const bk_date_override_t *row, apr_pool_t *p)
-{
-    bk_err_t *e = NULL;
-
-    if (row->closed.v) {
-        if (row->start.set) {
-            e = bk_err_add(e, p, "startTime", "must be absent when closed is true");
-        }
-        if (row->end.set) {
-            e = bk_err_add(e, p, "endTime", "must be absent when closed is true");
-        }
-        return e;
-    }
-    if (!row->start.set) {
-        e = bk_err_add(e, p, "startTime", "is required unless closed is true");
-    }
-    if (!row->end.set) {
-        e = bk_err_add(e, p, "endTime", "is required unless closed is true");
-    }
-    return e ? e : times_check(e, row->start, row->end, p);
-}
-
 static bk_err_t *override_save(bk_resp_t *resp, bk_req_t *req, bool existing)
 {
     bk_date_override_t row = *(const bk_date_override_t *)req->in;
 
     BK_TRY(path_ids(&row.practitioner_id, existing ? &row.id : NULL, req));
-    BK_TRY(override_check(&row, req->ctx.p));
     row.slot_minutes = row.slot_minutes.set ? row.slot_minutes : BK_NUM(SLOT_MINUTES);
     row.closed.set = true;
     BK_TRY(bk_override_save(&req->ctx, &row));

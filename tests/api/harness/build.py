@@ -36,7 +36,7 @@ def sanitizer_env():
         return {}
     return {
         "LD_PRELOAD": " ".join([_library("libasan.so"), _library("libubsan.so")]),
-        "ASAN_OPTIONS": "detect_leaks=0:abort_on_error=1:handle_abort=0:"
+        "ASAN_OPTIONS": "detect_leaks=0:handle_segv=2:handle_sigbus=2:handle_abort=2:"
                         "detect_odr_violation=0:verify_asan_link_order=0",
         "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
     }

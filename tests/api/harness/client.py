@@ -105,12 +105,12 @@ def check_error(answer):
         assert answer.headers.get("Allow"), f"405 without Allow: {answer}"
 
 
-def check_times(answer, value=None):
-    """Instants are RFC 3339 with an offset, wherever they stand."""
-    value = answer.body if value is None else value
+def check_times(answer, value):
+    """Instants in *value* are RFC 3339 with an offset, wherever they stand."""
     if isinstance(value, dict):
         for name, member in value.items():
-            if name in ("startsAt", "endsAt", "createdAt", "updatedAt"):
+            if name in ("startsAt", "endsAt", "createdAt", "updatedAt") \
+                    and not isinstance(member, dict):
                 assert _INSTANT.match(member), f"{name} {member!r} is not RFC 3339: {answer}"
                 datetime.datetime.fromisoformat(member.replace("Z", "+00:00"))
             else:
@@ -193,7 +193,7 @@ class Api:
         if answer.status >= 400:
             check_error(answer)
         elif answer.body is not None:
-            check_times(answer)
+            check_times(answer, answer.body)
 
     def get(self, path, **options):
         return self.request("GET", path, **options)

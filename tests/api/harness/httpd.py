@@ -40,9 +40,9 @@ ENGINES = {
         MaxSpareThreads 96
         KeepAliveTimeout 15""",
     "prefork": """
-        StartServers 8
-        MinSpareServers 8
-        MaxSpareServers 40
+        StartServers 16
+        MinSpareServers 16
+        MaxSpareServers 100
         ServerLimit 100
         MaxRequestWorkers 100
         KeepAliveTimeout 2""",
@@ -138,7 +138,7 @@ class Httpd:
     database         a cluster.Database; None: no DBD directives
     dsn              instead of the database's own
     clock            a clock.Clock; None: the system's clock
-    server_conf      outside the virtual host
+    server_conf      outside the virtual host; {port} in it is the server's
     vhost_conf       inside it
     location_conf    inside <Location prefix>
     booking_conf     replaces the BookingXxx directives of the virtual host
@@ -245,7 +245,7 @@ class Httpd:
         server = SERVER.format(
             root=self.root, port=self.port, load=self.load_lines(), user=user, log_level=level,
             engine=ENGINES[self.mpm], docroot=self.docroot, allow_override=self.allow_override,
-            extra=self.server_conf)
+            extra=self.server_conf.replace("{port}", str(self.port)))
         self.conf.write_text(server + (self.host_lines() if text is None else text))
         return self
 

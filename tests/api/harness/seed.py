@@ -43,10 +43,11 @@ def override(db, identity, date, start=None, end=None, slot=60, **columns):
     return _insert(db, "practitioner_date_overrides", columns)
 
 
-def visit(db, identity, date, time, user_id="seeded-user", **columns):
-    """A visit as a foreign program writes it; what it leaves out the database fills in."""
-    columns = {"practitioner_id": identity, "date": date, "time": time, "user_id": user_id,
-               **columns}
+def visit(db, identity, date, time, user_id=None, **columns):
+    """A visit as a foreign program writes it; what it leaves out the database fills in.
+    Without *user_id*: of a client of its own."""
+    columns = {"practitioner_id": identity, "date": date, "time": time,
+               "user_id": user_id or f"seeded-{next(_numbers)}", **columns}
     return _insert(db, "appointments", columns)
 
 

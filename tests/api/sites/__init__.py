@@ -114,8 +114,10 @@ class Server(Httpd):
             content = response.read()
         finally:
             connection.close()
-        answer = client.Answer(method, path, body, response.status,
-                               CaseInsensitiveDict(response.getheaders()), content)
+        fields = CaseInsensitiveDict()
+        for name, value in response.getheaders():  # a field that is sent twice is seen twice
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        answer = client.Answer(method, path, body, response.status, fields, content)
         if check and answer.status >= 400:
             client.check_error(answer)
         return answer
