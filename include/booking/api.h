@@ -28,7 +28,7 @@ typedef struct {
     bool guests;     /* anonymous callers may book */
     bool public_availability;
     size_t body_limit;
-    const char *public_url; /* scheme and host for links, without a trailing slash; or NULL */
+    const char *public_url; /* scheme and host for links, without a trailing slash */
     int migration_level;    /* what this code was built for */
 } bk_site_t;
 

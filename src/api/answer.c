@@ -29,11 +29,18 @@ typedef struct {
     apr_array_header_t *details;
 } envelope_t;
 
+static const char *const error_codes[] = {
+#define BK_ERROR(name, status, level, message) #name,
+#include "booking/errors.def"
+#undef BK_ERROR
+    NULL};
+
 static const bk_field_t error_fields[] = {
     {.name = "success", .kind = BK_F_BOOL, .offset = offsetof(envelope_t, success)},
     {.name = "error", .kind = BK_F_STRING, .offset = offsetof(envelope_t, error)},
     {.name = "message", .kind = BK_F_STRING, .offset = offsetof(envelope_t, message)},
-    {.name = "code", .kind = BK_F_STRING, .offset = offsetof(envelope_t, code)},
+    {.name = "code", .kind = BK_F_ENUM, .choices = error_codes,
+     .offset = offsetof(envelope_t, code)},
     {.name = "statusCode", .kind = BK_F_INT, .offset = offsetof(envelope_t, status)},
     {.name = "requestId", .kind = BK_F_STRING, .offset = offsetof(envelope_t, request_id)},
     {.name = "details", .kind = BK_F_LIST, .flags = BK_F_OMIT, .shape = &bk_shape_error_detail,

@@ -226,7 +226,6 @@ static void put_roles(bk_buf_t *b, const bk_route_t *route)
     bk_buf_putc(b, '}');
 }
 
-/* "get /users/{userId}/appointments" has the id getUsersAppointments-like name of its handler. */
 static void put_operation(bk_buf_t *b, const bk_route_t *route, apr_pool_t *p)
 {
     char *method = apr_pstrdup(p, route->method);
@@ -237,6 +236,8 @@ static void put_operation(bk_buf_t *b, const bk_route_t *route, apr_pool_t *p)
     }
     bk_buf_json(b, method);
     bk_buf_puts(b, ": {");
+    put_pair(b, "operationId", route->name);
+    bk_buf_puts(b, ", ");
     put_pair(b, "summary", route->summary);
     bk_buf_puts(b, ", \"tags\": [");
     bk_buf_json(b, bk_group_name(route->group));

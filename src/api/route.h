@@ -31,6 +31,7 @@ struct bk_route_t {
     const bk_shape_t *query, *body, *answer; /* &bk_shape_none: none */
     int status;
     bk_handler_t *handler;
+    const char *name; /* the handler's: the operation's id in the description */
     const char *summary;
 };
 

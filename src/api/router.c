@@ -184,7 +184,7 @@ static bk_err_t *body_read(bk_req_t *req)
 static bk_err_t *whole_check(bk_err_t *e, const bk_shape_t *shape, const void *in,
                              const bk_req_t *req)
 {
-    bool readable = !e || e->code == BK_E_VALIDATION_FAILED;
+    bool readable = !e || (e->code == BK_E_VALIDATION_FAILED && !bk_err_mentions(e, "body"));
 
     return readable && shape->check ? shape->check(e, in, req, req->ctx.p) : e;
 }

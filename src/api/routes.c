@@ -14,7 +14,8 @@
                  handler, summary)                                                         \
     {#method, template, BK_GROUP_##group,                                                  \
      {BK_GRANT_##a, BK_GRANT_##c, BK_GRANT_##t, BK_GRANT_##ad}, flags, &bk_shape_##query,  \
-     &bk_shape_##body, &bk_shape_##answer, status, bk_handle_##handler, summary},
+     &bk_shape_##body, &bk_shape_##answer, status, bk_handle_##handler, #handler, \
+     summary},
 const bk_route_t bk_routes[] = {
 #include "routes.def"
 };

@@ -160,7 +160,8 @@ bk_err_t *bk_calendar_get(const bk_calendar_t **out, bk_ctx_t *ctx, apr_int64_t 
     apr_array_header_t *loaded;
     bk_db_t *db;
 
-    if (!found || (stale && found->version <= stale->version)) {
+    /* Inactive as of an old version may be active today. */
+    if (!found || !found->active || (stale && found->version <= stale->version)) {
         BK_TRY(bk_ctx_db(&db, ctx));
         BK_TRY(bk_store_calendars_load(&loaded, db, &practitioner_id, 1, ctx->p));
         if (loaded->nelts == 0) {

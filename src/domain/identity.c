@@ -67,6 +67,7 @@ bk_err_t *bk_identity_require_practice(bk_ctx_t *ctx, apr_int64_t practitioner_i
 {
     apr_int64_t practice = 0;
 
+    BK_TRY(bk_identity_settle(ctx));
     if (ctx->role == BK_ROLE_ADMIN) {
         return NULL;
     }

@@ -90,9 +90,19 @@ static const char *header_get(void *request, const char *name)
     return apr_table_get(((request_rec *)request)->headers_in, name);
 }
 
+/* As the caller reached us, by the rules of UseCanonicalName: good for an answer to this very
+ * caller, and for nobody else. */
+static const char *own_url(request_rec *r)
+{
+    const char *url = ap_construct_url(r->pool, "/", r);
+
+    return apr_pstrmemdup(r->pool, url, strlen(url) - 1);
+}
+
 static bk_site_t *site_make(request_rec *r)
 {
     const bk_dir_t *d = bk_dir_of(r);
+    const char *configured = bk_server_of(r->server)->public_url;
     bk_site_t *site = apr_palloc(r->pool, sizeof(*site));
 
     *site = (bk_site_t){
@@ -100,7 +110,7 @@ static bk_site_t *site_make(request_rec *r)
         .guests = d->guests == 1,
         .public_availability = d->public_availability != 0,
         .body_limit = d->body_limit == BK_UNSET ? BODY_LIMIT : (size_t)d->body_limit,
-        .public_url = bk_server_of(r->server)->public_url,
+        .public_url = configured ? configured : own_url(r),
         .migration_level = BK_MIGRATION_LEVEL};
     return site;
 }
@@ -149,6 +159,7 @@ void bk_handler_hooks(apr_pool_t *p)
     (void)p;
     ap_hook_translate_name(claim_url, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_access_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker(shield_errors, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(claim_url, NULL, NULL, APR_HOOK_REALLY_FIRST); /* rewritten to us */
     ap_hook_type_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -95,11 +95,25 @@ static bool under(const char *uri, const char *base)
     return strncmp(uri, base, n) == 0 && (uri[n] == '\0' || uri[n] == '/');
 }
 
+/* The path asked for; of a request line that Apache would not read, what stands in it. */
+static const char *asked_for(request_rec *r)
+{
+    const char *line = r->the_request ? r->the_request : "";
+
+    if (r->uri && r->uri[0] == '/') {
+        return r->uri;
+    }
+    line += strcspn(line, " ");
+    line += strspn(line, " ");
+    return apr_pstrmemdup(r->pool, line, strcspn(line, " ?"));
+}
+
 bool bk_url_is_ours(request_rec *r)
 {
     const bk_server_t *c = bk_server_of(r->server);
+    const char *uri = asked_for(r);
 
-    if (r->main || !r->uri) {
+    if (r->main) {
         return false;
     }
     if (bk_request_of(r)) {
@@ -107,7 +121,7 @@ bool bk_url_is_ours(request_rec *r)
     }
     /* Refused before the location was looked up, or by it. */
     for (int i = 0; i < c->bases->nelts; i++) {
-        if (under(r->uri, APR_ARRAY_IDX(c->bases, i, const char *))) {
+        if (under(uri, APR_ARRAY_IDX(c->bases, i, const char *))) {
             return r->per_dir_config == r->server->lookup_defaults || bk_dir_of(r)->engine == 1;
         }
     }
@@ -134,15 +148,16 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *bb)
     ap_set_content_type(r, "application/json");
     apr_table_unset(r->headers_out, "Content-Length");
     apr_table_unset(r->headers_out, "Content-Encoding");
-    apr_table_setn(r->headers_out, "Cache-Control", "no-store");
-    apr_table_setn(r->headers_out, "X-Request-Id", bk_request_id(r));
+    /* Among the headers that a site's own "Header always set" replaces. */
+    apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
+    apr_table_setn(r->err_headers_out, "X-Request-Id", bk_request_id(r));
     apr_table_setn(r->notes, "booking-code", bk_err_name(code));
     if (r->status == HTTP_UNAUTHORIZED && !apr_table_get(r->headers_out, "WWW-Authenticate") &&
         !apr_table_get(r->err_headers_out, "WWW-Authenticate")) {
-        apr_table_setn(r->headers_out, "WWW-Authenticate", challenge(r));
+        apr_table_setn(r->err_headers_out, "WWW-Authenticate", challenge(r));
     }
     if ((r->status == 429 || r->status == 503) && !apr_table_get(r->headers_out, "Retry-After")) {
-        apr_table_setn(r->headers_out, "Retry-After", r->status == 429 ? "60" : "1");
+        apr_table_setn(r->err_headers_out, "Retry-After", r->status == 429 ? "60" : "1");
     }
     apr_brigade_cleanup(bb);
     if (resp.body && !r->header_only) {

@@ -82,8 +82,6 @@ typedef struct {
 } visit_t;
 
 #define V(member, json, how) {.name = json, .kind = how, .offset = offsetof(visit_t, member)}
-#define V_OPTIONAL(member, json, how) \
-    {.name = json, .kind = how, .flags = BK_F_OMIT, .offset = offsetof(visit_t, member)}
 #define V_INSTANT(member, json) \
     {.name = json, .kind = BK_F_STRING, .format = "date-time", .offset = offsetof(visit_t, member)}
 #define V_MEETING \
@@ -103,7 +101,7 @@ static const bk_field_t appointment_created_fields[] = {
     V_INSTANT(ends_at, "endsAt"),
     V(zone, "timeZone", BK_F_STRING),
     V(manage_token, "manageToken", BK_F_STRING),
-    V_OPTIONAL(manage_url, "manageUrl", BK_F_STRING),
+    V(manage_url, "manageUrl", BK_F_STRING),
     V_MEETING,
 };
 BK_SHAPE(appointment_created, "AppointmentCreated", visit_t);
@@ -299,7 +297,8 @@ static void visit_words(visit_t *v, bk_req_t *req, const bk_visit_t *visit)
 static bk_err_t *start_check(bk_err_t *e, const bk_start_t *s, apr_pool_t *p)
 {
     if (s->instant.set || bk_err_mentions(e, s->instant_field)) {
-        return s->date.set || s->tod.set
+        bool clear = !bk_err_mentions(e, s->date_field) && !bk_err_mentions(e, s->tod_field);
+        return clear && (s->date.set || s->tod.set)
                    ? bk_err_add_once(e, p, s->instant_field, "cannot be combined with date and time")
                    : e;
     }
@@ -390,10 +389,8 @@ static bk_err_t *client_decide(const char **user_id, bk_req_t *req, const create
 
 static const char *manage_url(const bk_req_t *req, const visit_t *v)
 {
-    return req->site->public_url
-               ? apr_pstrcat(req->ctx.p, req->site->public_url, req->base, "/appointments/",
-                             v->booking_id, "?token=", v->manage_token, NULL)
-               : NULL;
+    return apr_pstrcat(req->ctx.p, req->site->public_url, req->base, "/appointments/",
+                       v->booking_id, "?token=", v->manage_token, NULL);
 }
 
 bk_err_t *bk_handle_appointment_create(bk_resp_t *resp, bk_req_t *req)

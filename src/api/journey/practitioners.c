@@ -125,6 +125,7 @@ static bk_err_t *veil(bk_practitioner_t *row, bk_req_t *req)
 {
     apr_int64_t practice = 0;
 
+    BK_TRY(bk_identity_settle(&req->ctx));
     if (req->ctx.role == BK_ROLE_ADMIN) {
         return NULL;
     }
