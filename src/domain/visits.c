@@ -365,7 +365,12 @@ bk_err_t *bk_visit_move(bk_visit_t *out, bk_ctx_t *ctx, const bk_appointment_t *
         move_t m = {ctx, seen, NULL, &slot, false};
         bk_err_t *e;
 
-        BK_TRY(bk_calendar_get(&calendar, ctx, seen->practitioner_id, stale));
+        e = bk_calendar_get(&calendar, ctx, seen->practitioner_id, stale);
+        if (e && e->code == BK_E_NOT_FOUND) {
+            /* The visit is there, but its practitioner takes no more visits. */
+            return verdict_error(BK_TIME_CLOSED, start, ctx);
+        }
+        BK_TRY(e);
         e = start_decide(&slot, start, length, &calendar->schedule, ctx);
         if (e && stale == NULL) {
             stale = calendar;

@@ -138,6 +138,23 @@ void bk_context_make(bk_ctx_t *ctx, request_rec *r)
     ctx->role_known = true;
 }
 
+/* A role claim is a word, or a JSON array of words: then the one that may most. */
+static bk_role_t role_of(const char *claimed, apr_pool_t *p)
+{
+    const apr_array_header_t *words = claimed[0] == '[' ? bk_json_strings(claimed, p) : NULL;
+    bk_role_t best = BK_ROLE_CLIENT, role;
+
+    for (int i = 0; words && i < words->nelts; i++) {
+        if (bk_role_parse(APR_ARRAY_IDX(words, i, const char *), &role) && role > best) {
+            best = role;
+        }
+    }
+    if (!words && bk_role_parse(claimed, &role)) {
+        best = role;
+    }
+    return best;
+}
+
 static void role_fill(bk_ctx_t *ctx, const char *user, const char *role)
 {
     ctx->user_id = user;
@@ -146,7 +163,7 @@ static void role_fill(bk_ctx_t *ctx, const char *user, const char *role)
         /* A role we do not know gives no rights; none at all is looked up. */
         ctx->role_known = role && *role;
         if (ctx->role_known) {
-            bk_role_parse(role, &ctx->role);
+            ctx->role = role_of(role, ctx->p);
         }
     }
 }

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import seed
+from harness import seed, wait
 from harness.cluster import SCHEMA, Cluster
 from harness.pgbouncer import PgBouncer
 
@@ -146,6 +146,26 @@ def test_the_database_is_restarted(site, cluster, mode):
     load.check(site.db, back)
 
 
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_connections_that_died_while_idle_are_noticed(site, cluster, mode):
+    """The database was restarted while nobody asked: nobody has to hear of it."""
+    doctors = [seed.practitioner(site.db) for _ in range(10)]
+    blocker = site.db.connect()
+    try:  # ten requests that wait at once fill the pool
+        blocker.cursor().execute("LOCK TABLE practitioner_schedules IN ACCESS EXCLUSIVE MODE")
+        with concurrent.futures.ThreadPoolExecutor(10) as pool:
+            waiting = [pool.submit(site.api.free, doctor, FRIDAY) for doctor in doctors]
+            wait.until(lambda: len(cluster.backends(site.db.name)) >= 11, "a full pool")
+            blocker.rollback()
+            assert all(len(done.result()) == 8 for done in waiting)
+    finally:
+        blocker.close()
+    cluster.restart(mode)
+    statuses = [site.api.as_client(f"after-{mode}-{doctor}").book(doctor, FRIDAY, "09:00").status
+                for doctor in doctors]
+    assert statuses == [201] * 10, f"the first bookings after a restart: {statuses}"
+
+
 def test_the_database_is_away(site, cluster):
     doctor = seed.practitioner(site.db)
     user = site.api.as_client(f"away-{doctor}")
@@ -188,7 +208,8 @@ def test_a_graceful_restart_under_load_loses_nothing(site):
         load.wait_for(15)
     load.check(site.db)
     # A graceful restart may close an idle connection, no more.
-    assert load.statuses.get(503, 0) == 0, load.statuses
+    assert load.statuses.get(503, 0) == 0, \
+        f"{load.statuses}\n{site.httpd.log_text()[-3000:]}"
     assert load.statuses.get("closed", 0) <= 4 * len(load.doctors), load.statuses
 
 
