@@ -1,5 +1,4 @@
-/* Time zones: a reader of TZif files (RFC 8536), the POSIX TZ rule in their footer, and the
- * registry of what has been read.
+/* Time zones: a reader of TZif files (RFC 8536) and the registry of what has been read.
  *
  * Only UTC offsets are kept: abbreviations and the daylight flag decide nothing here. A zone
  * is two arrays, the instants at which its offset changes and the offsets between them, plus
@@ -7,12 +6,15 @@
 
 #include "booking/zone.h"
 
+#include "posix_tz.h"
+
 #include <stdatomic.h>
 #include <string.h>
 
 #include <apr_allocator.h>
 #include <apr_file_info.h>
 #include <apr_file_io.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 
@@ -29,26 +31,6 @@
  * files end in the past, and every booking is made within this time. */
 #define FOOTER_TABLE_YEAR 2100
 
-/* Instants beyond the years 0000 and 10000 are answered as these, so that no sum overflows. */
-#define TIME_FLOOR ((bk_time_t)(BK_DATE_MIN - 366) * BK_DAY_S)
-#define TIME_CEILING ((bk_time_t)(BK_DATE_MAX + 366) * BK_DAY_S)
-
-typedef enum { RULE_JULIAN, RULE_DAY, RULE_WEEKDAY } rule_kind_t;
-
-/* When a footer's daylight time starts or ends, every year. */
-typedef struct {
-    rule_kind_t kind;
-    int day;         /* RULE_JULIAN 1-365, RULE_DAY 0-365, RULE_WEEKDAY 0-6 */
-    int month, week; /* RULE_WEEKDAY: 1-12; 1-5, 5 being the last */
-    int time;        /* seconds after that day's local midnight; may be negative */
-} rule_t;
-
-typedef struct {
-    int std, dst; /* seconds east of UTC */
-    bool has_dst;
-    rule_t start, end;
-} footer_t;
-
 struct bk_zone_t {
     const char *name;
     bk_zone_t *next; /* in its bucket */
@@ -56,7 +38,7 @@ struct bk_zone_t {
     const bk_time_t *at;       /* n instants of change, ascending */
     const apr_int32_t *offset; /* n + 1: before the first, then from each on */
     bk_time_t footer_from;     /* APR_INT64_MAX when there is no footer */
-    footer_t footer;
+    bk_posix_tz_t footer;
 };
 
 /* A TZif file whose structure was found sound; points into its bytes. */
@@ -80,215 +62,6 @@ typedef struct {
 } registry_t;
 
 static registry_t *registry;
-
-/* --- the footer: evaluation ---------------------------------------------------------- */
-
-static bk_time_t floor_day(bk_time_t t)
-{
-    return t / BK_DAY_S - (t % BK_DAY_S < 0);
-}
-
-static bk_date_t weekday_of_month(const rule_t *rule, int year)
-{
-    bk_date_t first = bk_date_make(year, rule->month, 1);
-    bk_date_t next =
-        rule->month == 12 ? bk_date_make(year + 1, 1, 1) : bk_date_make(year, rule->month + 1, 1);
-    bk_date_t day = first + (rule->day - bk_date_weekday(first) + 7) % 7 + 7 * (rule->week - 1);
-
-    return day < next ? day : day - 7;
-}
-
-/* The instant of *rule* in *year*, on a clock *offset* seconds east of UTC. */
-static bk_time_t rule_instant(const rule_t *rule, int year, int offset)
-{
-    bk_date_t day;
-
-    if (rule->kind == RULE_WEEKDAY) {
-        day = weekday_of_month(rule, year);
-    }
-    else if (rule->kind == RULE_DAY) {
-        day = bk_date_make(year, 1, 1) + rule->day;
-    }
-    else { /* February 29 is never counted: day 60 is March 1 in every year */
-        day = rule->day < 60 ? bk_date_make(year, 1, 1) + rule->day - 1
-                             : bk_date_make(year, 3, 1) + rule->day - 60;
-    }
-    return (bk_time_t)day * BK_DAY_S + rule->time - offset;
-}
-
-/* Keeps in *until* the earliest of the instants offered that lie after *t*. */
-static void offer_until(bk_time_t t, bk_time_t instant, bk_time_t *until)
-{
-    if (instant > t && instant < *until) {
-        *until = instant;
-    }
-}
-
-/* The offset at *t* and, in *until*, an instant up to which it certainly holds.
- *
- * Rule times of up to a week either way move a transition into a neighbouring year, and
- * daylight time all year is written as an end that is the next start (RFC 8536 3.3.1). So
- * whole spells of daylight time are looked at, from two years before on, not single changes. */
-static int footer_period(const footer_t *f, bk_time_t t, bk_time_t *until)
-{
-    bool in_dst = false;
-    int year;
-
-    *until = APR_INT64_MAX;
-    if (!f->has_dst || t >= TIME_CEILING) {
-        return f->std;
-    }
-    bk_date_split((bk_date_t)floor_day((t < TIME_FLOOR ? TIME_FLOOR : t) + f->std), &year, NULL,
-                  NULL);
-    for (int y = year - 2; y <= year + 1; y++) {
-        bk_time_t start = rule_instant(&f->start, y, f->std);
-        bk_time_t end = rule_instant(&f->end, y, f->dst);
-
-        if (end <= start) { /* the southern half: daylight time spans the new year */
-            end = rule_instant(&f->end, y + 1, f->dst);
-        }
-        in_dst = in_dst || (start <= t && t < end);
-        offer_until(t, start, until);
-        offer_until(t, end, until);
-    }
-    return in_dst ? f->dst : f->std;
-}
-
-/* --- the footer: parser -------------------------------------------------------------- */
-
-typedef struct {
-    const char *s, *end;
-} text_t;
-
-static bool take(text_t *in, char c)
-{
-    if (in->s == in->end || *in->s != c) {
-        return false;
-    }
-    in->s++;
-    return true;
-}
-
-static bool at_digit(const text_t *in)
-{
-    return in->s < in->end && *in->s >= '0' && *in->s <= '9';
-}
-
-static bool is_alpha(char c)
-{
-    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
-}
-
-static bool number_parse(text_t *in, int low, int high, int *out)
-{
-    int value = 0;
-
-    if (!at_digit(in)) {
-        return false;
-    }
-    while (at_digit(in)) {
-        value = value * 10 + (*in->s++ - '0');
-        if (value > high) {
-            return false;
-        }
-    }
-    *out = value;
-    return value >= low;
-}
-
-/* [+-]h[:m[:s]], in seconds. */
-static bool hms_parse(text_t *in, int max_hours, int *out)
-{
-    int hours, minutes = 0, seconds = 0;
-    bool negative = take(in, '-');
-
-    if (!negative) {
-        take(in, '+');
-    }
-    if (!number_parse(in, 0, max_hours, &hours)
-        || (take(in, ':')
-            && (!number_parse(in, 0, 59, &minutes)
-                || (take(in, ':') && !number_parse(in, 0, 59, &seconds))))) {
-        return false;
-    }
-    *out = (hours * 3600 + minutes * 60 + seconds) * (negative ? -1 : 1);
-    return true;
-}
-
-/* An abbreviation, of letters or <quoted>: checked and dropped. */
-static bool name_skip(text_t *in)
-{
-    bool quoted = take(in, '<');
-    const char *start = in->s;
-
-    while (in->s < in->end
-           && (is_alpha(*in->s) || (quoted && (at_digit(in) || *in->s == '+' || *in->s == '-')))) {
-        in->s++;
-    }
-    return in->s - start >= 3 && (!quoted || take(in, '>'));
-}
-
-/* POSIX counts west of Greenwich. An offset of a day and more could not be written in RFC 3339. */
-static bool footer_offset_parse(text_t *in, int *out)
-{
-    int west;
-
-    if (!hms_parse(in, 24, &west) || west >= BK_DAY_S || west <= -BK_DAY_S) {
-        return false;
-    }
-    *out = -west;
-    return true;
-}
-
-/* ",Jn", ",n" or ",Mm.w.d", each with an optional "/time". */
-static bool rule_parse(text_t *in, rule_t *rule)
-{
-    bool ok;
-
-    if (!take(in, ',')) {
-        return false;
-    }
-    if (take(in, 'M')) {
-        rule->kind = RULE_WEEKDAY;
-        ok = number_parse(in, 1, 12, &rule->month) && take(in, '.')
-             && number_parse(in, 1, 5, &rule->week) && take(in, '.')
-             && number_parse(in, 0, 6, &rule->day);
-    }
-    else if (take(in, 'J')) {
-        rule->kind = RULE_JULIAN;
-        ok = number_parse(in, 1, 365, &rule->day);
-    }
-    else {
-        rule->kind = RULE_DAY;
-        ok = number_parse(in, 0, 365, &rule->day);
-    }
-    rule->time = 2 * 3600;
-    return ok && (!take(in, '/') || hms_parse(in, 167, &rule->time));
-}
-
-/* A daylight name without rules is refused: POSIX leaves its dates to the implementation. */
-static bool footer_parse(const char *s, size_t len, footer_t *f)
-{
-    text_t in = {s, s + len};
-
-    memset(f, 0, sizeof(*f));
-    if (!name_skip(&in) || !footer_offset_parse(&in, &f->std)) {
-        return false;
-    }
-    if (in.s == in.end) {
-        return true;
-    }
-    f->has_dst = true;
-    f->dst = f->std + 3600;
-    if (!name_skip(&in)) {
-        return false;
-    }
-    if (in.s < in.end && *in.s != ',' && !footer_offset_parse(&in, &f->dst)) {
-        return false;
-    }
-    return f->dst < BK_DAY_S && rule_parse(&in, &f->start) && rule_parse(&in, &f->end)
-           && in.s == in.end;
-}
 
 /* --- TZif ---------------------------------------------------------------------------- */
 
@@ -440,7 +213,7 @@ static void footer_tabulate(bk_zone_t *zone, table_t *table, int room)
     bk_time_t t = zone->footer_from, until;
 
     while (room-- > 0 && t != APR_INT64_MAX) {
-        table_add(table, t, footer_period(&zone->footer, t, &until));
+        table_add(table, t, bk_posix_tz_period(&zone->footer, t, &until));
         zone->footer_from = t = until;
     }
     if (t == APR_INT64_MAX) {
@@ -448,7 +221,7 @@ static void footer_tabulate(bk_zone_t *zone, table_t *table, int room)
     }
 }
 
-static bk_zone_t *zone_make(const char *name, const tzif_t *f, const footer_t *footer,
+static bk_zone_t *zone_make(const char *name, const tzif_t *f, const bk_posix_tz_t *footer,
                             apr_pool_t *p)
 {
     bk_zone_t *zone = apr_pcalloc(p, sizeof(*zone));
@@ -481,7 +254,7 @@ static bk_zone_t *zone_parse(const char *name, const unsigned char *bytes, size_
                              apr_pool_t *p)
 {
     tzif_t f;
-    footer_t footer;
+    bk_posix_tz_t footer;
 
     if (!tzif_open(bytes, len, &f) || !tzif_types_valid(&f) || !tzif_times_valid(&f)) {
         return NULL;
@@ -489,7 +262,7 @@ static bk_zone_t *zone_parse(const char *name, const unsigned char *bytes, size_
     if (f.footer_len == 0) {
         return zone_make(name, &f, NULL, p);
     }
-    return footer_parse(f.footer, f.footer_len, &footer) ? zone_make(name, &f, &footer, p) : NULL;
+    return bk_posix_tz_parse(f.footer, f.footer_len, &footer) ? zone_make(name, &f, &footer, p) : NULL;
 }
 
 /* The bytes of a regular file of at most FILE_MAX_LEN, or of its first *limit* where that is
@@ -519,7 +292,7 @@ static unsigned char *file_read(const char *path, size_t limit, size_t *len, apr
 
 static bool name_char_valid(char c)
 {
-    return is_alpha(c) || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' || c == '/';
+    return apr_isalpha(c) || (c >= '0' && c <= '9') || c == '_' || c == '+' || c == '-' || c == '/';
 }
 
 /* IANA names begin with a capital; "posix/...", "right/..." and "localtime" are the host's. An
@@ -616,7 +389,7 @@ static const char *version_read(const char *path, const char *prefix, apr_pool_t
         return NULL;
     }
     word = (const char *)bytes + skip;
-    while (n < len - skip && (is_alpha(word[n]) || (word[n] >= '0' && word[n] <= '9'))) {
+    while (n < len - skip && (apr_isalpha(word[n]) || (word[n] >= '0' && word[n] <= '9'))) {
         n++;
     }
     return n ? apr_pstrmemdup(p, word, n) : NULL;
@@ -701,7 +474,7 @@ static int zone_period(const bk_zone_t *zone, bk_time_t t, bk_time_t *until)
     int low = 0, high = zone->n;
 
     if (t >= zone->footer_from) {
-        return footer_period(&zone->footer, t, until);
+        return bk_posix_tz_period(&zone->footer, t, until);
     }
     while (low < high) {
         int middle = low + (high - low) / 2;
@@ -735,7 +508,7 @@ int bk_zone_to_local(const bk_zone_t *zone, bk_time_t t, bk_date_t *date, int *t
     bk_time_t local, day;
 
     local = (t < TIME_FLOOR ? TIME_FLOOR : t > TIME_CEILING ? TIME_CEILING : t) + offset;
-    day = floor_day(local);
+    day = bk_floor_day(local);
     if (date) {
         *date = (bk_date_t)day;
     }

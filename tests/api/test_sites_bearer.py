@@ -139,9 +139,9 @@ def test_a_token_in_the_query_or_in_a_cookie_is_not_looked_at(server):
 
 
 def test_a_token_ends_on_time(server):
-    bearer = sites.token(exp=int(time.time()) + 3)
+    bearer = sites.token(exp=int(time.time()) + 2)
     server.get("/api/users/user-1/appointments", token=bearer).expect(200)
-    time.sleep(4)
+    time.sleep(2.5)
     server.get("/api/users/user-1/appointments", token=bearer).expect(401)
 
 

@@ -1,6 +1,7 @@
 """conf/sites/ tls.conf, port80.conf, behind-proxy.conf, limits.conf, logging.conf."""
 import json
 import re
+import shutil
 import socket
 import ssl
 import subprocess
@@ -101,6 +102,19 @@ def test_tls_versions(tls):
     assert handshake(tls.port, maximum_version=version.TLSv1_2)[0] == "TLSv1.2"
     with pytest.raises((ssl.SSLError, ConnectionResetError)):
         handshake(tls.port, minimum_version=version.TLSv1, maximum_version=version.TLSv1_1)
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="no curl here")
+def test_http2_serves_the_api(tls):
+    for path, bearer, status in (("/api/practitioners", "", "200"),
+                                 ("/api/users/user-1/appointments", "", "401"),
+                                 ("/api/users/user-1/appointments", sites.token(), "200")):
+        done = subprocess.run(
+            ["curl", "-sk", "--http2", "--noproxy", "*", "-o", "/dev/null", "-w",
+             "%{http_version} %{http_code}", "-H", f"Authorization: Bearer {bearer}" if bearer
+             else "Accept: application/json", f"https://127.0.0.1:{tls.port}{path}"],
+            capture_output=True, text=True, timeout=20)
+        assert done.stdout == f"2 {status}", (path, done.stdout, done.stderr)
 
 
 def test_tls_conf_in_a_plain_virtual_host_closes_the_api(serve, db):
