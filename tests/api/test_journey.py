@@ -630,11 +630,18 @@ def test_a_manage_token_is_good_for_some_days_after_the_visit(user, api, doctor,
     api.get(path).expect((401, 404))
 
 
+def test_links_lead_to_where_the_request_went_unless_told_otherwise(make_site):
+    site = make_site()
+    created = site.api.as_client("linked").book(seed.practitioner(site.db), FRIDAY, "14:00")
+    created.expect(201)
+    assert created["manageUrl"] == (f"{site.httpd.url}/api/appointments/{created['bookingId']}"
+                                    f"?token={created['manageToken']}")
+
+
 def test_the_time_to_live_is_configured(make_site):
     site = make_site(vhost_conf="  BookingManageTTL 1\n")
     doctor = seed.practitioner(site.db)
     created = site.api.as_client("linked").book(doctor, FRIDAY, "14:00:00").expect(201)
-    assert "manageUrl" not in created.body, "a link, although nobody said to where"
     path = f"/appointments/{created['bookingId']}?token={created['manageToken']}"
     site.clock.set("2025-06-21T12:00:00Z")
     site.api.get(path).expect(200)

@@ -80,6 +80,36 @@ def test_the_password_may_come_from_a_file(serve_with, db, cluster, tmp_path):
     serve_with(db.dsn() + f" passfile={file}").get("/api/practitioners").expect(200)
 
 
+def test_two_clinics_in_one_server(serve, db, cluster):
+    """Each virtual host has its own database, key and identity provider."""
+    theirs = cluster.create()
+    practitioner = seed.practitioner(theirs, user_id="b-1", name="Dr. B")
+    (second_key,) = serve(run=False, head="", inside="").root.glob("conf/booking.key")
+    server = serve(
+        head=sites.bearer(db), inside=sites.include("database.conf", "bearer.conf"),
+        after="\n".join([
+            "Listen 127.0.0.1:{second}",
+            sites.bearer(theirs, BK_KEY=f"b1 file:{second_key}", BK_ISSUER="https://b.example/",
+                         BK_JWK=sites.jwk("b"), BK_TENANT="b", BK_GUESTS=1),
+            "<VirtualHost 127.0.0.1:{second}>", sites.include("database.conf", "bearer.conf"),
+            "</VirtualHost>"]), modules=sites.BEARER)
+    names = [row["name"] for row in server.get("/api/practitioners", second=True)["practitioners"]]
+    assert names == ["Dr. B"]
+    assert "Dr. B" not in str(server.get("/api/practitioners").body)
+    at_b = sites.token(key="b", iss="https://b.example/")
+    server.get("/api/users/user-1/appointments", token=at_b, second=True).expect(200)
+    server.get("/api/users/user-1/appointments", token=at_b).expect(401)
+    server.get("/api/users/user-1/appointments", token=sites.token(), second=True).expect(401)
+    # Guests may book at b; a manage token of b is nothing at a.
+    visit = {"practitionerId": practitioner, "date": "2027-06-15", "time": "09:00:00",
+             "userName": "Guest Person", "userEmail": "guest.person@mail.example"}
+    booked = server.ask("POST", "/api/appointments", body=visit, second=True).expect(201)
+    path = f"/api/appointments/{booked['bookingId']}?token={booked['manageToken']}"
+    server.get(path, second=True).expect(200)
+    server.get(path).expect((401, 404))
+    server.ask("POST", "/api/appointments", body=visit).expect(401)
+
+
 BOUNCER = """
 [databases]
 {name} = host={directory} dbname={name}

@@ -66,7 +66,7 @@ static void sources(void **state)
     same_key(apr_pstrcat(pool, "file:", path, NULL));
     unlink(path);
     same_key("exec:/bin/echo " KEY);
-    same_key("exec:echo \"" KEY "\"");
+    same_key("exec:/bin/echo \"" KEY "\"");
     setenv("BOOKING_TEST_KEY2", KEY, 1);
     same_key("env:BOOKING_TEST_KEY2");
 }
