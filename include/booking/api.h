@@ -28,7 +28,6 @@ typedef struct {
     bool guests;     /* anonymous callers may book */
     bool public_availability;
     size_t body_limit;
-    const char *public_url; /* scheme and host for links, without a trailing slash */
     int migration_level;    /* what this code was built for */
 } bk_site_t;
 
@@ -44,6 +43,8 @@ typedef struct bk_req_t {
     const char *(*header)(void *host, const char *name);
     /* Reads the whole body, at most *limit* bytes: PAYLOAD_TOO_LARGE beyond. */
     bk_err_t *(*body)(const char **data, size_t *len, void *host, size_t limit);
+    /* Where links to the API lead: "https://www.clinic.example/api". */
+    const char *(*public_base)(void *host);
     void *host;
 
     bk_ctx_t ctx; /* identity filled in by the host */

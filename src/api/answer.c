@@ -105,11 +105,15 @@ void bk_answer(bk_resp_t *resp, bk_req_t *req, const void *out)
 
 const char *bk_etag_make(const char *body, size_t len, apr_pool_t *p)
 {
-    /* 64-bit FNV-1a: a tag tells one state of a resource from the next, it does not prove. */
-    apr_uint64_t hash = 14695981039346656037ULL;
+    /* FNV-1a by words of eight bytes, folded: a tag tells one state of a resource from the next,
+     * it does not prove anything. */
+    apr_uint64_t hash = 14695981039346656037ULL ^ len, word;
 
-    for (size_t i = 0; i < len; i++) {
-        hash = (hash ^ (unsigned char)body[i]) * 1099511628211ULL;
+    for (size_t i = 0; i < len; i += sizeof(word)) {
+        word = 0;
+        memcpy(&word, body + i, len - i < sizeof(word) ? len - i : sizeof(word));
+        hash = (hash ^ word) * 1099511628211ULL;
+        hash ^= hash >> 29;
     }
     return apr_psprintf(p, "\"%016" APR_UINT64_T_HEX_FMT "\"", hash);
 }
@@ -126,7 +130,13 @@ bool bk_etag_listed(const char *list, const char *etag)
         if (strncmp(list, etag, n) == 0 && strchr(" \t,", list[n])) {
             return true;
         }
-        list += strcspn(list, ",");
+        /* A comma inside a tag parts nothing. */
+        list += strcspn(list, ",\"");
+        if (*list == '"') {
+            list++;
+            list += strcspn(list, "\"");
+            list += strcspn(list, ",");
+        }
     }
     return false;
 }

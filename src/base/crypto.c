@@ -130,25 +130,31 @@ static const char *source_text(char **text, const char *source, apr_pool_t *p)
     return "the source must be file:/path, env:NAME or exec:/command";
 }
 
-/* Hex, base64 or base64url. */
+/* Hex, base64 or base64url. What is copied on the way is wiped. */
 static bool key_parse(const char *text, unsigned char out[BK_KEY_LEN], apr_pool_t *p)
 {
-    char *url = apr_pstrdup(p, text);
-    size_t len = 0;
+    size_t text_len = strlen(text), len = 0;
+    char *url;
     unsigned char *bytes;
+    bool ok;
 
-    if (bk_hex_decode(text, strlen(text), out, BK_KEY_LEN)) {
+    if (bk_hex_decode(text, text_len, out, BK_KEY_LEN)) {
         return true;
     }
+    url = apr_pstrdup(p, text);
     for (char *c = url; *c; c++) {
         *c = *c == '+' ? '-' : *c == '/' ? '_' : *c == '=' ? '\0' : *c;
     }
     bytes = bk_b64url_decode(url, &len, p);
-    if (!bytes || len != BK_KEY_LEN) {
-        return false;
+    ok = bytes && len == BK_KEY_LEN;
+    if (ok) {
+        memcpy(out, bytes, BK_KEY_LEN);
     }
-    memcpy(out, bytes, BK_KEY_LEN);
-    return true;
+    if (bytes) {
+        OPENSSL_cleanse(bytes, len);
+    }
+    OPENSSL_cleanse(url, text_len);
+    return ok;
 }
 
 static bool derive(unsigned char out[BK_KEY_LEN], const unsigned char *key, const char *info)

@@ -11,11 +11,15 @@
 #include <libpq-fe.h>
 
 #define PREPARED_MAX 96
+#define STATEMENT_NAME 64
 #define TRIES 3
 
 /* What we know of one connection; libpq keeps it and tells us when it is reset. */
 typedef struct {
-    const bk_stmt_t *prepared[PREPARED_MAX];
+    struct {
+        const bk_stmt_t *stmt;
+        char name[STATEMENT_NAME];
+    } prepared[PREPARED_MAX];
     int n;
 } conn_state_t;
 
@@ -171,6 +175,10 @@ static bk_err_t *failure(bk_db_t *db, const PGresult *res, const char *name, apr
     if (!state || PQstatus(db->conn) != CONNECTION_OK) {
         e = away(p, apr_psprintf(p, "connection lost in %s", name));
     }
+    else if (strcmp(state, "42P01") == 0 || strcmp(state, "42703") == 0) {
+        e = away(p, apr_psprintf(p, "%s in %s: is the schema there, and up to date "
+                                 "(bookingctl migrate)?", state, name));
+    }
     else if (passes(state)) {
         e = away(p, apr_psprintf(p, "%s in %s", state, name));
     }
@@ -195,17 +203,18 @@ static const int binary_formats[BK_ARGS_MAX] = {
     1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1,
 };
 
-static bool is_prepared(const conn_state_t *state, const bk_stmt_t *stmt)
+/* The name under which this connection knows the statement, or NULL. */
+static const char *prepared_name(const conn_state_t *state, const bk_stmt_t *stmt)
 {
     for (int i = 0; i < state->n; i++) {
-        if (state->prepared[i] == stmt) {
-            return true;
+        if (state->prepared[i].stmt == stmt) {
+            return state->prepared[i].name;
         }
     }
-    return false;
+    return NULL;
 }
 
-static void statement_name(char name[80], const bk_stmt_t *stmt)
+static void statement_name(char name[STATEMENT_NAME], const bk_stmt_t *stmt)
 {
     /* Of its text too: behind a pooler another version of us may have used the same name. */
     unsigned hash = 5381;
@@ -213,7 +222,7 @@ static void statement_name(char name[80], const bk_stmt_t *stmt)
     for (const char *c = stmt->sql; *c; c++) {
         hash = hash * 33 + (unsigned char)*c;
     }
-    apr_snprintf(name, 80, "bk_%s_%08x", stmt->name, hash);
+    apr_snprintf(name, STATEMENT_NAME, "bk_%s_%08x", stmt->name, hash);
 }
 
 static PGresult *execute_unnamed(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
@@ -222,25 +231,37 @@ static PGresult *execute_unnamed(bk_db_t *db, const bk_stmt_t *stmt, const bk_ar
                         binary_formats, 1);
 }
 
+/* Prepares on this connection; NULL, or the result of the failure. */
+static PGresult *prepare(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
+{
+    conn_state_t *state = db->state;
+    char *name = state->prepared[state->n].name;
+    PGresult *res;
+
+    statement_name(name, stmt);
+    res = PQprepare(db->conn, name, stmt->sql, a->n, a->types);
+    if (PQresultStatus(res) != PGRES_COMMAND_OK) {
+        return res;
+    }
+    PQclear(res);
+    state->prepared[state->n++].stmt = stmt;
+    return NULL;
+}
+
 static PGresult *execute(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
 {
-    char name[80];
+    const char *name = prepared_name(db->state, stmt);
 
-    if (!db->source->prepare || apr_atomic_read32(&prepare_is_off)) {
+    if (!db->source->prepare || apr_atomic_read32(&prepare_is_off) ||
+        (!name && db->state->n == PREPARED_MAX)) {
         return execute_unnamed(db, stmt, a);
     }
-    statement_name(name, stmt);
-    if (!is_prepared(db->state, stmt)) {
-        PGresult *res;
-        if (db->state->n == PREPARED_MAX) {
-            return execute_unnamed(db, stmt, a);
+    if (!name) {
+        PGresult *failed = prepare(db, stmt, a);
+        if (failed) {
+            return failed;
         }
-        res = PQprepare(db->conn, name, stmt->sql, a->n, a->types);
-        if (PQresultStatus(res) != PGRES_COMMAND_OK) {
-            return res;
-        }
-        PQclear(res);
-        db->state->prepared[db->state->n++] = stmt;
+        name = prepared_name(db->state, stmt);
     }
     return PQexecPrepared(db->conn, name, a->n, a->values, a->lengths, binary_formats, 1);
 }

@@ -203,17 +203,19 @@ bk_bytes_t bk_cell_bytes(const bk_rows_t *rows, int row, int col)
 /* Microseconds to seconds, downwards also before the epoch. */
 static apr_int64_t whole_seconds(apr_int64_t us)
 {
-    return us >= 0 ? us / 1000000 : -((-us + 999999) / 1000000);
+    return us / 1000000 - (us % 1000000 < 0);
 }
 
 bk_time_t bk_cell_time(const bk_rows_t *rows, int row, int col)
 {
-    return whole_seconds(bk_cell_int(rows, row, col)) + PG_EPOCH_S;
+    return bk_cell_null(rows, row, col)
+               ? 0 : whole_seconds(bk_cell_int(rows, row, col)) + PG_EPOCH_S;
 }
 
 bk_date_t bk_cell_date(const bk_rows_t *rows, int row, int col)
 {
-    return (bk_date_t)bk_cell_int(rows, row, col) + PG_EPOCH_DAY;
+    return bk_cell_null(rows, row, col)
+               ? 0 : (bk_date_t)(bk_cell_int(rows, row, col) + PG_EPOCH_DAY);
 }
 
 int bk_cell_tod(const bk_rows_t *rows, int row, int col)

@@ -75,6 +75,7 @@ void *bk_server_merge(apr_pool_t *p, void *base_conf, void *add_conf)
     c->server = add->server;
     c->keys = add->keys ? add->keys : base->keys;
     c->public_url = INHERIT_TEXT(public_url);
+    c->public_url_is_base = (add->public_url ? add : base)->public_url_is_base;
     c->db_max = INHERIT(db_max);
     c->db_wait_ms = INHERIT(db_wait_ms);
     c->db_prepare = INHERIT(db_prepare);
@@ -156,17 +157,22 @@ static const char *set_test_clock(cmd_parms *cmd, void *unused, int on)
 
 static const char *set_public_url(cmd_parms *cmd, void *unused, const char *text)
 {
+    bk_server_t *c = bk_server_of(cmd->server);
+    size_t n = strlen(text);
     apr_uri_t uri;
 
     (void)unused;
     if (apr_uri_parse(cmd->temp_pool, text, &uri) != APR_SUCCESS || !uri.hostname ||
         !uri.scheme || (strcmp(uri.scheme, "https") != 0 && strcmp(uri.scheme, "http") != 0) ||
-        (uri.path && strcmp(uri.path, "/") != 0) || uri.query || uri.fragment) {
-        return "BookingPublicURL must be scheme and host alone, such as "
-               "https://www.clinic.example";
+        uri.query || uri.fragment) {
+        return "BookingPublicURL must be scheme and host, such as https://www.clinic.example, and "
+               "may add the API's path, such as https://www.clinic.example/api";
     }
-    bk_server_of(cmd->server)->public_url =
-        apr_pstrmemdup(cmd->pool, text, strlen(text) - (uri.path != NULL));
+    while (n && text[n - 1] == '/') {
+        n--;
+    }
+    c->public_url = apr_pstrmemdup(cmd->pool, text, n);
+    c->public_url_is_base = uri.path && uri.path[strspn(uri.path, "/")];
     return NULL;
 }
 
@@ -303,7 +309,7 @@ const command_rec bk_directives[] = {
     AP_INIT_RAW_ARGS("BookingKey", set_key, NULL, IN_SERVER,
                   "a key's id and where it is: file:/path, env:NAME or exec:/command"),
     AP_INIT_TAKE1("BookingPublicURL", set_public_url, NULL, IN_SERVER,
-                  "scheme and host for links, such as https://www.clinic.example"),
+                  "where links lead: https://www.clinic.example, or with the path of the API"),
     AP_INIT_TAKE1("BookingDBMax", set_db_max, NULL, IN_SERVER,
                   "database connections one child uses at once, at most DBDMax"),
     AP_INIT_TAKE1("BookingDBWait", set_db_wait, NULL, IN_SERVER,

@@ -30,6 +30,7 @@ typedef struct {
     server_rec *server;
     bk_keyring_t *keys;
     const char *public_url;
+    bool public_url_is_base;    /* it has a path: the API's base as the outside sees it */
     int db_max, db_wait_ms, db_prepare, test_clock; /* BK_UNSET: not given */
     bk_db_source_t source;
     bk_gate_t *gate;            /* made in each child */

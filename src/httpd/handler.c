@@ -99,10 +99,21 @@ static const char *own_url(request_rec *r)
     return apr_pstrmemdup(r->pool, url, strlen(url) - 1);
 }
 
+/* Where links to the API lead. */
+static const char *public_base(void *request)
+{
+    request_rec *r = request;
+    const bk_server_t *c = bk_server_of(r->server);
+
+    return c->public_url_is_base
+               ? c->public_url
+               : apr_pstrcat(r->pool, c->public_url ? c->public_url : own_url(r),
+                             bk_request_of(r)->base, NULL);
+}
+
 static bk_site_t *site_make(request_rec *r)
 {
     const bk_dir_t *d = bk_dir_of(r);
-    const char *configured = bk_server_of(r->server)->public_url;
     bk_site_t *site = apr_palloc(r->pool, sizeof(*site));
 
     *site = (bk_site_t){
@@ -110,7 +121,6 @@ static bk_site_t *site_make(request_rec *r)
         .guests = d->guests == 1,
         .public_availability = d->public_availability != 0,
         .body_limit = d->body_limit == BK_UNSET ? BODY_LIMIT : (size_t)d->body_limit,
-        .public_url = configured ? configured : own_url(r),
         .migration_level = BK_MIGRATION_LEVEL};
     return site;
 }
@@ -147,6 +157,7 @@ static int handler(request_rec *r)
     api.query = r->args;
     api.header = header_get;
     api.body = bk_body_read;
+    api.public_base = public_base;
     api.host = r;
     bk_context_make(&api.ctx, r);
     bk_identity_fill(&api.ctx, r, req);

@@ -140,6 +140,17 @@ case("the last instant", BOOK,
      code="SLOT_UNAVAILABLE", fields=None)
 case("off the grid by a second", BOOK, body={**VALID[BOOK], "time": "14:00:01"}, status=409,
      code="SLOT_UNAVAILABLE", fields=None)
+case("the first instant", BOOK,
+     body={"practitionerId": DOCTOR, "startsAt": "0001-01-01T00:00:00Z"}, code="PAST_TIME",
+     fields=None)
+case("before the first instant", BOOK,
+     body={"practitionerId": DOCTOR, "startsAt": "0001-01-01T00:00:00+23:59"}, code=None,
+     fields=None)
+case("behind the last instant", BOOK,
+     body={"practitionerId": DOCTOR, "startsAt": "9999-12-31T23:59:59-23:59"}, code=None,
+     status=(400, 409), fields=None)
+case("the largest id", BOOK, body={**VALID[BOOK], "practitionerId": 9223372036854775807},
+     status=404, code="NOT_FOUND", fields=None)
 case("nobody's practitioner", BOOK, body={**VALID[BOOK], "practitionerId": 987654321},
      status=404, code="NOT_FOUND", fields=None)
 case("for somebody else", BOOK, body={**VALID[BOOK], "userId": "somebody-else"}, status=403,
@@ -159,8 +170,10 @@ NOT_JSON = {
     "a lone high surrogate": b'{"notes": "\\ud800"}',
     "a lone low surrogate": b'{"notes": "\\udc00"}',
     "surrogates in the wrong order": b'{"notes": "\\udc00\\ud800"}',
-    "a byte that is not UTF-8": b'{"notes": "\xff"}', "Latin-1": '{"notes": "\u00e9"}'.encode("latin-1"),
-    "an overlong form": b'{"notes": "\xc0\xaf"}', "an encoded surrogate": b'{"notes": "\xed\xa0\x80"}',
+    "a byte that is not UTF-8": b'{"notes": "\xff"}',
+    "Latin-1": '{"notes": "\u00e9"}'.encode("latin-1"),
+    "an overlong form": b'{"notes": "\xc0\xaf"}',
+    "an encoded surrogate": b'{"notes": "\xed\xa0\x80"}',
     "UTF-16": '{"notes": 1}'.encode("utf-16"), "a byte order mark": b"\xef\xbb\xbf{}",
     "a NUL behind the value": b"{}\x00", "a NUL inside": b'{"a\x00": 1}', "only a NUL": b"\x00",
     "a form": b"date=2025-06-20&time=14:00", "XML": b"<appointment/>",
@@ -194,7 +207,8 @@ case("moving to a closed hour", MOVE, body={"newDate": WEDNESDAY, "newTime": "20
 case("moving off the grid", MOVE, body={"newDate": WEDNESDAY, "newTime": "15:07"}, status=409,
      code="SLOT_UNAVAILABLE", fields=None)
 
-NO_IDS = ["abc", "-1", "0", "1.5", "1e3", "99999999999999999999", "9223372036854775808", "01",
+NO_IDS = ["9223372036854775807", "abc", "-1", "0", "1.5", "1e3", "99999999999999999999",
+          "9223372036854775808", "01",
           "+1", "1%20", "%201", "meeting_", "meeting_x", "meeting_-1", "meeting_0", "booking_",
           "booking_zz", "booking_" + "0" * 31, "booking_" + "0" * 33, "booking_" + "g" * 32,
           "booking_" + "0" * 32, "1;a=b", "1'--", "%F0%9F%92%A9", "%E0%80%80", "%C0%AF", "%27",
@@ -394,6 +408,17 @@ def test_a_wrong_request(site, world, case):
     if case.fields:
         assert answer.fields == case.fields, f"expected {case.fields} in details, but {answer}"
     site.api.get("/health").expect(200)
+
+
+@pytest.mark.parametrize("query", [
+    "date=0001-01-01", "date=9999-12-31", "from=9999-11-01&to=9999-12-31", "date=1582-10-10",
+    "from=0001-01-01&to=0001-03-03", "date=1970-01-01", "date=2025-06-20&unknown=1&x",
+    "date=2025-06-20&&&", "%64ate=2025-06-20", "date=2025%2D06%2D20", "date=2025-06-20&token=x"])
+def test_strange_but_right_requests_are_answered(site, world, query):
+    """The edges of the calendar, and queries that look odd."""
+    site.api.get(f"/practitioners/{world[DOCTOR]}/availability?{query}").expect(200)
+    if "from" in query:
+        site.api.get(f"/availability/search?{query}").expect(200)
 
 
 def test_nothing_was_changed_by_all_this(site, world):

@@ -419,3 +419,47 @@ def test_internal_details_are_not_told(api, user, doctor):
         text = answer.content.decode().lower()
         for word in ("sql", "postgres", "constraint", "select ", "src/", "null pointer"):
             assert word not in text, f"{word!r} in {answer}"
+
+
+@pytest.mark.parametrize("role", [["admin"], ["client", "admin"], ["x", "admin", "therapist"]])
+def test_of_several_roles_the_highest_counts(api, doctor, role):
+    api.with_token(tokens.make(role, "has-several")).get(f"/practitioners/{doctor}/schedules") \
+       .expect(200)
+
+
+@pytest.mark.parametrize("role", ["Admin", "ADMIN", "admin ", ["Admin"], [["admin"]], [],
+                                  [{"role": "admin"}], {"admin": True}, True, 1, "admin,client",
+                                  '["admin"', "administrator"])
+def test_what_only_looks_like_a_role_is_none(api, httpd, doctor, role):
+    httpd.allow_log(r"authz_core:")
+    someone = api.with_token(tokens.make(role, "looks-like-admin"))
+    someone.get(f"/practitioners/{doctor}/schedules").expect(403)
+    someone.delete(f"/practitioners/{doctor}").expect(403)
+
+
+def test_our_own_mistakes_are_500_and_logged_with_their_id(api, db, httpd, user, doctor):
+    """A name that does not open any more: damaged, or sealed with a key that is gone."""
+    identity = user.post("/appointments", booking(doctor, userName="Unsealed Person")) \
+                   .expect(201)["appointmentId"]
+    db.sql("UPDATE appointments SET client_name_sealed = '\\x00010203' WHERE id = %s",
+           (identity,))
+    httpd.allow_log(r"booking:error")
+    answer = user.get(f"/appointments/{identity}").expect(500, "INTERNAL")
+    assert answer["requestId"] in httpd.log_text(), "the log does not know the requestId"
+
+
+def test_a_database_without_tables_says_so(make_site, cluster):
+    bare = make_site(database=cluster.create_empty())
+    bare.httpd.allow_log(r"booking:(error|warn)")
+    health = bare.api.get("/health", check=False).expect(503)
+    assert (health["migration"], health["expectedMigration"] > 0) == (0, True)
+    bare.api.get("/practitioners").expect((500, 503))
+
+
+def test_the_clock_of_tests_is_off_unless_it_is_on(make_site):
+    import datetime
+    real = make_site(now=None, env={"BOOKING_NOW": "2025-06-01T08:00:00Z"})
+    told = datetime.datetime.fromisoformat(
+        real.api.get("/health").expect(200)["time"].replace("Z", "+00:00"))
+    now = datetime.datetime.now(datetime.timezone.utc)
+    assert abs((now - told).total_seconds()) < 5

@@ -147,9 +147,10 @@ def test_groups_are_switched_off_in_htaccess(site, docroot):
         assert described == (group != "appointments"), (method, template)
 
 
-SERVER_ONLY = ["BookingKey k9 file:/etc/passwd", "BookingTestClock On", "BookingIssuer https://evil",
-               "BookingAudience evil", "BookingDBMax 1", "BookingGuests On",
-               "BookingIdentityPrefix EVIL_", "BookingRoleEnv EVIL", "BookingPublicURL https://evil"]
+SERVER_ONLY = [
+    "BookingKey k9 file:/etc/passwd", "BookingTestClock On", "BookingIssuer https://evil",
+    "BookingAudience evil", "BookingDBMax 1", "BookingGuests On", "BookingIdentityPrefix EVIL_",
+    "BookingRoleEnv EVIL", "BookingPublicURL https://evil"]
 
 
 @pytest.mark.parametrize("line", SERVER_ONLY)

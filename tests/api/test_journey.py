@@ -3,6 +3,7 @@
 The documented answers stand here as JSON; each member must be there and of the same type.
 """
 import subprocess
+import urllib.parse
 
 import pytest
 
@@ -176,7 +177,7 @@ def test_search_lists_free_slots_of_all_practitioners(api, db, clock):
                             languages=["Klingon"], name="Dr. Two")
     gone = seed.practitioner(db, languages=["Klingon"], active=False)
     seed.visit(db, one, FRIDAY, "09:00")
-    answer = api.get(f"/availability/search?from=2025-06-19&to=2025-06-22&language=Klingon")
+    answer = api.get("/availability/search?from=2025-06-19&to=2025-06-22&language=Klingon")
     answer.expect(200)
     assert (answer["from"], answer["to"]) == ("2025-06-19", "2025-06-22")
     found = {row["practitionerId"]: row for row in answer["practitioners"]}
@@ -261,7 +262,8 @@ def test_what_was_booked_is_not_free_any_more(user, api, doctor):
     book(user, doctor).expect(201)
     assert {slot["time"]: slot["available"] for slot in api.slots(doctor, FRIDAY)}["02:00 PM"] \
         is False
-    api.as_client(f"somebody-else-{doctor}").book(doctor, FRIDAY, "14:00:00").expect(409, "SLOT_TAKEN")
+    api.as_client(f"somebody-else-{doctor}").book(doctor, FRIDAY, "14:00:00") \
+       .expect(409, "SLOT_TAKEN")
 
 
 def test_a_client_cannot_be_in_two_places(user, db, doctor):
@@ -463,7 +465,8 @@ def test_a_meeting_is_ordered_in_the_transaction_of_the_booking(user, db, doctor
     meeting = db.one("SELECT platform, status, meeting_url FROM appointment_meetings"
                      " WHERE appointment_id = %s", (identity,))
     assert meeting == {"platform": platform, "status": "pending", "meeting_url": None}
-    rows = db.sql("SELECT o.key, o.state, o.xmin = a.xmin AS together, replace(a.uid::text, '-', '') AS uid"
+    rows = db.sql("SELECT o.key, o.state, o.xmin = a.xmin AS together,"
+                  " replace(a.uid::text, '-', '') AS uid"
                   " FROM outbox o JOIN appointments a ON a.id = o.appointment_id"
                   " WHERE a.id = %s", (identity,))
     assert rows, "nothing was put into the outbox"
@@ -669,3 +672,63 @@ def test_old_keys_open_what_they_sealed(make_site, tmp_path):
     later = book(user, doctor, "16:00:00").expect(201)
     assert site.api.get(f"/appointments/{later['bookingId']}?token={later['manageToken']}") \
         .expect(200)["userName"] == "Zaphira Quillfeather"
+
+
+# --- people and their names ------------------------------------------------------------------
+
+NAMES = ["Siobh\u00e1n O'Brien-M\u00fcller", "\u674e\u5c0f\u9f99\u674e\u5c0f\u9f99",
+         "\u0645\u062d\u0645\u062f \u0628\u0646 \u0633\u0644\u0645\u0627\u0646",
+         "Zo\u00eb \U0001f98b\U0001f98b\U0001f98b",
+         'Back\\slash "Quote"', "<script>alert(1)</script>", "Robert'); DROP TABLE people;--",
+         "\U0001f469\u200d\U0001f680" * 60, "%s %d %n {0} $1", "e\u0301 combining"]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
+def test_any_name_comes_back_as_it_was(user, doctor, name):
+    notes = f"{name}\n\tsecond line"
+    identity = book(user, doctor, userName=name, notes=notes, sessionType=name[:100]) \
+        .expect(201)["appointmentId"]
+    shown = user.get(f"/appointments/{identity}").expect(200)
+    assert (shown["userName"], shown["notes"], shown["sessionType"]) == (name, notes, name[:100])
+    listed = user.get(f"/users/user-of-{doctor}/appointments").expect(200)["appointments"][0]
+    assert listed["userName"] == name
+
+
+@pytest.mark.parametrize("subject", [
+    "auth0|5f7c8ec7c33c6c004bbafe82", "a b", "Zo\u00eb", "user:1;x=y", "100%", "a+b", "\u674e",
+    "00000000-0000-4000-8000-000000000000", "https:idp.example:u?x=1#y", "'", '"', "\\", "x" * 255])
+def test_any_subject_is_a_user(api, doctor, subject):
+    subject = f"{subject[:240]}-{doctor}"
+    user = api.as_client(subject)
+    identity = book(user, doctor, userId=subject).expect(201)["appointmentId"]
+    path = f"/users/{urllib.parse.quote(subject, safe='')}/appointments"
+    assert ids(user.get(path).expect(200)) == [identity]
+    assert user.get(f"/appointments/{identity}").expect(200)["userId"] == subject
+
+
+def test_visits_with_the_same_start_are_paged_without_loss(user, doctor):
+    made = []
+    for _ in range(5):
+        made.append(book(user, doctor).expect(201)["appointmentId"])
+        user.put(f"/appointments/{made[-1]}/cancel", {}).expect(200)
+    seen, cursor = [], ""
+    while cursor is not None:
+        answer = mine(user, doctor, f"?limit=2{cursor}")
+        seen += ids(answer)
+        cursor = answer["nextCursor"] and f"&cursor={answer['nextCursor']}"
+    assert seen == made
+
+
+def test_dates_of_a_list_are_those_of_the_practitioner(api, db, clock):
+    """01:00 on the 20th on Kiritimati is 11:00 on the 19th in London."""
+    doctor = seed.practitioner(db, zone="Pacific/Kiritimati", hours=(("01:00", "02:00"),))
+    user = api.as_client(f"user-of-{doctor}")
+    identity = user.book(doctor, FRIDAY, "01:00").expect(201)["appointmentId"]
+    assert ids(mine(user, doctor, f"?from={FRIDAY}&to={FRIDAY}")) == [identity]
+    assert ids(mine(user, doctor, "?to=2025-06-19")) == []
+
+
+def test_the_answer_the_audit_and_the_header_name_one_request(user, db, doctor):
+    answer = book(user, doctor).expect(201)
+    assert db.value("SELECT request_id FROM audit_log WHERE appointment_id = %s",
+                    (answer["appointmentId"],)) == answer.headers["X-Request-Id"]

@@ -182,3 +182,57 @@ def test_every_directive_is_documented_and_there_are_no_others(name):
     documented = documented_directives(path)
     assert documented == known, (f"not in {name}: {sorted(known - documented)}; "
                                  f"only in {name}: {sorted(documented - known)}")
+
+
+# --- every member that the document names ----------------------------------------------------
+
+VALUES = {"zoom", "teams"}  # names in backticks that are values
+
+
+def documented_members():
+    names = set()
+    for title in ("Practitioners", "Availability", "Appointments", "Hours", "Errors"):
+        text = contract._section(title)
+        names |= set(re.findall(r"`([a-z][A-Za-z]+)(?:\[\])?`", text))
+        names |= set(re.findall(r'"([a-z][A-Za-z]+)":', text))
+    return names - VALUES
+
+
+def described_names(value):
+    """Names of properties and parameters anywhere in the description."""
+    names = set()
+    if isinstance(value, dict):
+        names |= set(value.get("properties", {}))
+        if "in" in value and isinstance(value.get("name"), str):
+            names.add(value["name"])
+        for member in value.values():
+            names |= described_names(member)
+    elif isinstance(value, list):
+        for member in value:
+            names |= described_names(member)
+    return names
+
+
+def test_every_member_in_the_document_is_described(description):
+    missing = documented_members() - described_names(description)
+    assert not missing, f"in docs/api.md, but not in openapi.json: {sorted(missing)}"
+
+
+def test_answers_have_no_members_that_are_not_described(site, description):
+    """What really comes over the wire, in the routes that answer most."""
+    doctor = seed.practitioner(site.db)
+    user = site.api.as_client("described")
+    answers = [user.book(doctor, "2025-06-20", "09:00", userName="Desi Scribe",
+                         videoMeetingConfig={"platform": "zoom"}).expect(201).body]
+    answers += [user.get(path).expect(200).body for path in (
+        f"/appointments/{answers[0]['appointmentId']}", "/users/described/appointments",
+        f"/practitioners/{doctor}", f"/practitioners/{doctor}/availability?date=2025-06-20",
+        "/availability/search?from=2025-06-20&to=2025-06-20", "/health")]
+    answers.append(site.api.as_admin().get(f"/practitioners/{doctor}/schedules").body)
+
+    def names(value):
+        if isinstance(value, dict):
+            return set(value).union(*map(names, value.values()))
+        return set().union(*map(names, value)) if isinstance(value, list) else set()
+    missing = set().union(*map(names, answers)) - described_names(description)
+    assert not missing, f"answered, but not described: {sorted(missing)}"

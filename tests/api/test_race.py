@@ -50,11 +50,9 @@ def race(api, db, clients, action_of, name):
 
 
 def test_one_slot_many_clients(api, db):
-    users = [api.as_client(f"racer-{number}") for number in range(CLIENTS)]
-
     def attempt(doctor, round_):
-        date = seed.day(FRIDAY, 7 * (round_ % 40))
-        return lambda index: users[index].book(doctor, date, "14:00:00")
+        users = [api.as_client(f"racer-{round_}-{number}") for number in range(CLIENTS)]
+        return lambda index: users[index].book(doctor, FRIDAY, "14:00:00")
     race(api, db, CLIENTS, attempt, "one slot")
 
 
@@ -215,3 +213,63 @@ def check_listing(api, db, doctors, dates):
 def test_no_deadlock_reached_a_client(site, cluster):
     """Deadlocks may happen inside PostgreSQL; they are retried, not answered."""
     assert "40P01" not in site.httpd.log_text()
+
+
+# --- the first time, and the last moment -----------------------------------------------------
+
+@pytest.mark.parametrize("keyed", [False, True], ids=["plain", "with an Idempotency-Key"])
+def test_first_visits_of_one_person_at_once(api, db, keyed):
+    """A person whom nobody knows yet books ten times at the same moment: ten visits, one person."""
+    for round_ in range(3):
+        doctors = [seed.practitioner(db, days=[5]) for _ in range(10)]
+        user = api.as_client(f"new-{keyed}-{doctors[0]}")
+
+        def attempt(index):
+            headers = {"Idempotency-Key": f"first-{index}"} if keyed else {}
+            return user.post("/appointments", {
+                "practitionerId": doctors[index], "time": "14:00",
+                "date": seed.day(FRIDAY, 7 * index)}, headers=headers)
+        answers = at_once(10, attempt)
+        assert [answer.status for answer in answers] == [201] * 10, \
+            [str(answer) for answer in answers if answer.status != 201][:2]
+        assert db.value("SELECT count(*) FROM people WHERE user_id = %s",
+                        (f"new-{keyed}-{doctors[0]}",)) == 1
+
+
+def test_an_expired_hold_is_raced_for(api, db):
+    for round_ in range(max(3, ROUNDS // 4)):
+        doctor = seed.practitioner(db, days=[5])
+        seed.hold(db, doctor, FRIDAY, "14:00", "2025-06-01T07:59:59Z")
+        answers = at_once(16, lambda index: api.as_client(f"late-{index}-{doctor}").book(
+            doctor, FRIDAY, "14:00"))
+        assert sorted(answer.status for answer in answers) == [201] + [409] * 15, \
+            [str(answer) for answer in answers if answer.status not in (201, 409)][:2]
+
+
+def test_one_visit_is_moved_and_cancelled_at_once(api, db):
+    """Whoever comes second is told; the visit ends in one of the two states, not between them."""
+    for round_ in range(max(3, ROUNDS // 4)):
+        doctor = seed.practitioner(db, days=[5])
+        user = api.as_client(f"both-{doctor}")
+        identity = user.book(doctor, FRIDAY, "09:00").expect(201)["appointmentId"]
+        path = f"/appointments/{identity}"
+        actions = [("cancel", {}), ("reschedule", {"newDate": FRIDAY, "newTime": "11:00"})] * 3
+        answers = at_once(6, lambda index: user.put(
+            f"{path}/{actions[index][0]}", actions[index][1]))
+        assert {answer.status for answer in answers} <= {200, 409}, [str(a) for a in answers]
+        revision = db.value("SELECT revision FROM appointments WHERE id = %s", (identity,))
+        assert revision == sum(answer.status == 200 for answer in answers), \
+            "each change that was acknowledged counts once"
+
+
+def test_every_process_sees_a_change_of_hours_at_once(site, api, db):
+    """Each child keeps hours of its own in memory; none may answer from old ones."""
+    doctor = seed.practitioner(db, hours=(("09:00", "12:00"),), days=[5])
+
+    def listed(_):
+        return tuple(slot["time"] for slot in api.slots(doctor, FRIDAY))
+    for start, label in (("09:00", "09:00 AM"), ("10:00", "10:00 AM"), ("11:00", "11:00 AM")):
+        db.sql("UPDATE practitioner_schedules SET start_time = %s WHERE practitioner_id = %s",
+               (start, doctor))
+        seen = set(at_once(24, listed))
+        assert {labels[0] for labels in seen} == {label}, seen

@@ -327,6 +327,16 @@ def test_a_hostile_htaccess_gives_nobody_a_role(serve, db, practitioner):
         server.ask("DELETE", "/api/practitioners/99999", token=bearer).expect((401, 403))
 
 
+def test_htaccess_has_no_say_where_a_location_has_the_api(serve, db):
+    server = serve(head=sites.bearer(db), modules=BEARER, allow_override="All",
+                   inside=sites.include("database.conf", "bearer.conf"))
+    (server.docroot / "api").mkdir()
+    (server.docroot / ".htaccess").write_text("BookingEngine Off\nBookingRoutes none\n")
+    (server.docroot / "api" / ".htaccess").write_text("Require all denied\n")
+    server.get("/api/practitioners").expect(200)
+    server.get("/api/users/user-1/appointments").expect(401)
+
+
 def test_the_tight_list_refuses_everything_else(serve, db):
     server = hosted(serve, db, "BookingEngine On\n", TIGHT)
     server.allow_log("not allowed here|AH0052[0-9]")

@@ -1,11 +1,12 @@
 """Which times are listed, and that exactly these can be booked."""
 import datetime
+import os
 import random
 
 import psycopg2
 import pytest
 
-from harness import seed
+from harness import model, seed
 
 SPRING = "2026-03-29"  # Europe/Berlin: 02:00 becomes 03:00
 AUTUMN = "2025-10-26"  # Europe/Berlin: 03:00 becomes 02:00
@@ -414,3 +415,27 @@ def test_exactly_what_is_listed_can_be_booked(api, db, number):
     for date in dates:
         for offset in (0, 1):
             check_a_date(api, db, random_, doctor, seed.day(date, offset))
+
+
+# --- against the rule written a second time --------------------------------------------------
+
+@pytest.mark.parametrize("number", range(int(os.environ.get("BOOKING_SCHEDULES", "30"))))
+def test_listings_are_what_the_rule_says(api, db, clock, number):
+    random_ = random.Random(1000 + number)
+    dates = random_.sample(DATES, 5)
+    doctor = random_practitioner(db, random_, dates)
+    expected = model.Model(db, doctor)
+    for date in dates:
+        first, last = seed.day(date, -2), seed.day(date, 2)
+        answer = api.get(f"/practitioners/{doctor}/availability?from={first}&to={last}")
+        for day in answer.expect(200)["days"]:
+            wanted = expected.slots(day["date"], clock.now())
+            assert day["timeSlots"] == wanted, \
+                f"practitioner {number} ({expected.row['time_zone']}) on {day['date']}:\n" \
+                f"listed   {day['timeSlots']}\nexpected {wanted}"
+            alone = api.slots(doctor, day["date"])
+            assert alone == day["timeSlots"], f"{day['date']} alone is not as in the range"
+    found = api.get(f"/availability/search?from={dates[0]}&to={dates[0]}&practitionerId={doctor}")
+    free = [slot for slot in expected.slots(dates[0], clock.now()) if slot["available"]]
+    assert found.expect(200)["practitioners"][0]["days"] == \
+        ([{"date": dates[0], "timeSlots": free}] if free else [])

@@ -85,10 +85,16 @@ static inline bk_keyring_t *host_keys(const char *id, const char *hex, apr_pool_
     return bk_keyring_add(ring, id, "env:BOOKING_TEST_KEY", p) ? NULL : ring;
 }
 
+static inline const char *host_public_base(void *host)
+{
+    (void)host;
+    return "https://www.clinic.example/api";
+}
+
 static inline bk_site_t host_site(void)
 {
     return (bk_site_t){.groups = BK_GROUP_ALL, .public_availability = true, .body_limit = 65536,
-                       .public_url = "https://www.clinic.example", .migration_level = 1};
+                       .migration_level = 1};
 }
 
 /* A request of nobody in particular; *keys* and *p* outlive it. */
@@ -98,6 +104,7 @@ static inline bk_req_t host_request(const bk_site_t *site, host_t *h, const char
     h->p = p;
     return (bk_req_t){.site = site, .method = method, .base = "/api", .path = path,
                       .header = host_header, .body = host_body, .host = h,
+                      .public_base = host_public_base,
                       .ctx = {.p = p, .keys = keys, .source = &host_source, .now = HOST_NOW,
                               .request_id = "r1", .manage_ttl_s = 30 * BK_DAY_S}};
 }

@@ -389,8 +389,8 @@ static bk_err_t *client_decide(const char **user_id, bk_req_t *req, const create
 
 static const char *manage_url(const bk_req_t *req, const visit_t *v)
 {
-    return apr_pstrcat(req->ctx.p, req->site->public_url, req->base, "/appointments/",
-                       v->booking_id, "?token=", v->manage_token, NULL);
+    return apr_pstrcat(req->ctx.p, req->public_base(req->host), "/appointments/", v->booking_id,
+                       "?token=", v->manage_token, NULL);
 }
 
 bk_err_t *bk_handle_appointment_create(bk_resp_t *resp, bk_req_t *req)

@@ -2,7 +2,6 @@
 import os
 import pathlib
 import re
-import secrets
 import shutil
 import signal
 import socket
@@ -404,7 +403,3 @@ class Httpd:
             return True
         found = _LEVEL.match(line)
         return found is None or found.group(2) in _LOUD
-
-
-def random_word(prefix="w"):
-    return f"{prefix}{secrets.token_hex(4)}"

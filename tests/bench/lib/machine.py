@@ -65,12 +65,23 @@ class Usage:
 
     def __init__(self, roots):
         self.roots = dict(roots, bench=os.getpid())
+        self.processes = {name: len(pids) for name, pids in self._trees().items()}
         self.before = self._look()
 
+    def _trees(self):
+        found = trees(self.roots.values())
+        return {name: found[root] for name, root in self.roots.items()}
+
+    def settle(self, name, patience=3):
+        """Waits until the tree has no more processes than at first: the time of one that ended
+        is on its parent's account only when the parent has taken note."""
+        until = time.monotonic() + patience
+        while len(self._trees()[name]) > self.processes[name] and time.monotonic() < until:
+            time.sleep(0.02)
+
     def _look(self):
-        tree = trees(self.roots.values())
-        known = {name: cpu_seconds(tree[root] if name != "bench" else [root])
-                 for name, root in self.roots.items()}
+        known = {name: cpu_seconds(pids if name != "bench" else pids[:1])
+                 for name, pids in self._trees().items()}
         with open("/proc/stat") as stat:
             fields = [int(field) / TICK for field in stat.readline().split()[1:9]]
         user, nice, system, _idle, _wait, irq, softirq, steal = fields

@@ -16,6 +16,6 @@ module.exports = function workers(serve) {
     max: Number(process.env.POOL || 16),
     min: Number(process.env.POOL || 16),
     idleTimeoutMillis: 0,
-    options: '-c search_path=booking,public -c plan_cache_mode=force_generic_plan',
+    options: '-c search_path=booking,public -c timezone=UTC -c plan_cache_mode=force_generic_plan',
   }), Number(process.env.PORT));
 };

@@ -25,7 +25,7 @@ busy AS MATERIALIZED (
        AND a.blocked_until > (SELECT min(opens) FROM hours)
        AND a.blocked_from < (SELECT max(closes) FROM hours)
        AND (a.hold_expires_at IS NULL OR a.hold_expires_at > now()))
-SELECT to_char(s.start AT TIME ZONE q.time_zone, 'HH12:MI AM') AS time,
+SELECT translate(to_char(s.start AT TIME ZONE q.time_zone, 'HH12.MI AM'), '.', chr(58)) AS time,
        s.start BETWEEN q.earliest AND q.latest
            AND NOT coalesce(b.taken && tstzrange(s.start, s.start + h.slot), false) AS available,
        s.start AS starts_at, extract(epoch FROM h.slot)::int / 60 AS duration_minutes

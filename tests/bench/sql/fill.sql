@@ -53,4 +53,3 @@ SELECT format('ALTER TABLE appointments ADD CONSTRAINT %I %s', conname, definiti
   FROM constraints_then \gexec
 SELECT setval(pg_get_serial_sequence('practitioners', 'id'), :practitioners),
        setval(pg_get_serial_sequence('people', 'id'), :users) \g /dev/null
-VACUUM ANALYZE;

@@ -39,7 +39,7 @@ static json_t *operation_of(const json_t *root, const bk_route_t *route)
     return at(root, "paths", route->template, method);
 }
 
-/* --- operations ------------------------------------------------------------------------------ */
+/* --- operations --------------------------------------------------------------------- */
 
 /* How often a parameter of that name and place is described. */
 static int parameters(const json_t *operation, const char *in, const char *name)
@@ -91,13 +91,14 @@ static void each_route(void **state)
     for (size_t i = 0; i < bk_routes_count; i++) {
         const bk_route_t *route = &bk_routes[i];
         const json_t *operation = operation_of(root, route);
-        const json_t *answer;
+        const json_t *answer, *tags;
         if (!operation) {
             fail_msg("not described: %s %s", route->method, route->template);
         }
         assert_string_equal(json_string_value(json_object_get(operation, "summary")),
                             route->summary);
-        assert_string_equal(json_string_value(json_array_get(json_object_get(operation, "tags"), 0)),
+        tags = json_object_get(operation, "tags");
+        assert_string_equal(json_string_value(json_array_get(tags, 0)),
                             bk_group_name(route->group));
         assert_int_equal(json_object_size(json_object_get(operation, "x-roles")), 4);
         expect_parameters(operation, route);
@@ -142,7 +143,7 @@ static void operation_ids_differ(void **state)
     }
 }
 
-/* --- schemas --------------------------------------------------------------------------------- */
+/* --- schemas ------------------------------------------------------------------------ */
 
 static size_t required_count(const bk_shape_t *shape)
 {
@@ -225,7 +226,7 @@ static void expect_references(const json_t *root, json_t *v)
     }
 }
 
-/* --- what is switched on ----------------------------------------------------------------------- */
+/* --- what is switched on ------------------------------------------------------------ */
 
 static void groups(void **state)
 {

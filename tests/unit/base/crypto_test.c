@@ -35,7 +35,7 @@ static const char *mac_of(const bk_keyring_t *ring, const char *purpose, const c
     return bk_hex_encode(mac, sizeof(mac), pool);
 }
 
-/* --- where keys come from ---------------------------------------------------------------- */
+/* --- where keys come from ----------------------------------------------------------- */
 
 static const char *file_with(const char *text)
 {
@@ -167,7 +167,7 @@ static void ids(void **state)
     assert_int_equal(bk_keyring_count(ring), 16);
 }
 
-/* --- sealing ------------------------------------------------------------------------------- */
+/* --- sealing ------------------------------------------------------------------------ */
 
 static bk_bytes_t seal(const bk_keyring_t *ring, const char *context, const char *text)
 {
@@ -267,7 +267,8 @@ static void truncated(void **state)
 
 static void rotation(void **state)
 {
-    bk_keyring_t *old = ring_of("k1", KEY), *both = ring_of("k2", OTHER), *new = ring_of("k2", OTHER);
+    bk_keyring_t *old = ring_of("k1", KEY), *both = ring_of("k2", OTHER);
+    bk_keyring_t *new = ring_of("k2", OTHER);
     bk_bytes_t before = seal(old, "c", "before"), after;
     const char *text;
 
@@ -285,7 +286,7 @@ static void rotation(void **state)
     refused(ring_of("k1", OTHER), "c", before);
 }
 
-/* --- signing ------------------------------------------------------------------------------- */
+/* --- signing ------------------------------------------------------------------------ */
 
 static void sign_known(void **state)
 {

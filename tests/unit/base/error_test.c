@@ -130,7 +130,7 @@ static void mentions(void **state)
     assert_false(bk_err_mentions(bk_err_make(BK_E_INTERNAL, pool, NULL), "time"));
 }
 
-/* --- the log ---------------------------------------------------------------------------- */
+/* --- the log ------------------------------------------------------------------------ */
 
 static bk_log_level_t logged_level;
 static char logged[2048];

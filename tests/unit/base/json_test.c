@@ -5,7 +5,7 @@
 #include "booking/json.h"
 #include "booking/time.h"
 
-/* --- shapes of every kind ------------------------------------------------------------------- */
+/* --- shapes of every kind ----------------------------------------------------------- */
 
 typedef struct {
     const char *street;
@@ -85,7 +85,7 @@ static void mistaken(const char *body, const char *field, const char *issue)
     }
 }
 
-/* --- values -------------------------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------------------- */
 
 static void texts(void **state)
 {
@@ -170,7 +170,7 @@ static void absent(void **state)
     }
 }
 
-/* --- mistakes ------------------------------------------------------------------------------ */
+/* --- mistakes ----------------------------------------------------------------------- */
 
 static void texts_wrong(void **state)
 {
@@ -268,7 +268,7 @@ static void all_at_once(void **state)
     }
 }
 
-/* --- not JSON at all ------------------------------------------------------------------------ */
+/* --- not JSON at all ---------------------------------------------------------------- */
 
 static void malformed(void **state)
 {
@@ -358,7 +358,7 @@ static void depth(void **state)
     assert_non_null(strstr(APR_ARRAY_IDX(e->issues, 0, bk_field_issue_t).issue, "nested too deep"));
 }
 
-/* --- queries -------------------------------------------------------------------------------- */
+/* --- queries ------------------------------------------------------------------------ */
 
 typedef struct {
     const char *name, *colour;
@@ -430,7 +430,7 @@ static void query_wrong(void **state)
     }
 }
 
-/* --- answers -------------------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------------------ */
 
 static const bk_field_t answer_fields[] = {
     {.name = "name", .kind = BK_F_STRING, .offset = offsetof(all_t, name)},
@@ -513,7 +513,7 @@ static void string_arrays(void **state)
     assert_string_equal(bk_json_from_strings(bk_json_strings("[]", pool), pool), "[]");
 }
 
-/* --- e-mail addresses ------------------------------------------------------------------------ */
+/* --- e-mail addresses --------------------------------------------------------------- */
 
 static void emails(void **state)
 {

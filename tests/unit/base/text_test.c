@@ -4,7 +4,7 @@
 
 #include "booking/text.h"
 
-/* --- buffers --------------------------------------------------------------------------- */
+/* --- buffers ------------------------------------------------------------------------ */
 
 static const char *json_of(const char *s)
 {
@@ -61,10 +61,11 @@ static void json_strings(void **state)
     assert_string_equal(json_of("a\"b\\c/d"), "\"a\\\"b\\\\c/d\"");
     assert_string_equal(json_of("\b\t\n\v\f\r"), "\"\\b\\t\\n\\u000b\\f\\r\"");
     assert_string_equal(json_of("\x01\x1f\x7f"), "\"\\u0001\\u001f\\u007f\"");
-    assert_string_equal(json_of("L\xc3\xb6we \xf0\x9f\xa6\x81"), "\"L\xc3\xb6we \xf0\x9f\xa6\x81\"");
+    assert_string_equal(json_of("L\xc3\xb6we \xf0\x9f\xa6\x81"),
+                        "\"L\xc3\xb6we \xf0\x9f\xa6\x81\"");
 }
 
-/* --- hex and base64url ------------------------------------------------------------------- */
+/* --- hex and base64url -------------------------------------------------------------- */
 
 static void hex(void **state)
 {
@@ -136,7 +137,7 @@ static void base64url_canonical(void **state)
     }
 }
 
-/* --- URLs and UTF-8 ---------------------------------------------------------------------- */
+/* --- URLs and UTF-8 ----------------------------------------------------------------- */
 
 static const char *url(const char *s, bool plus)
 {
@@ -185,7 +186,7 @@ static void utf8(void **state)
     assert_int_equal(bk_utf8_length("L\xc3\xb6we \xf0\x9f\xa6\x81"), 6);
 }
 
-/* --- numbers and ids ---------------------------------------------------------------------- */
+/* --- numbers and ids ---------------------------------------------------------------- */
 
 static void numbers(void **state)
 {

@@ -78,7 +78,8 @@ static void other_spellings(void **state)
     const char *token = bk_manage_token(&ctx, uid, HOST_NOW + DAY);
     const char *bad[] = {"", "mt_", "mt", token + 3, apr_pstrcat(pool, token, "=", NULL),
                          apr_pstrcat(pool, token, "A", NULL), apr_pstrcat(pool, token, " ", NULL),
-                         apr_pstrcat(pool, " ", token, NULL), apr_pstrcat(pool, "MT_", token + 3, NULL),
+                         apr_pstrcat(pool, " ", token, NULL),
+                         apr_pstrcat(pool, "MT_", token + 3, NULL),
                          apr_pstrcat(pool, "mt_mt_", token + 3, NULL),
                          apr_pstrmemdup(pool, token, strlen(token) - 1)};
 
