@@ -13,7 +13,7 @@ CREATE TABLE practitioners (
     name                     TEXT NOT NULL CHECK (name <> ''),
     specialty                TEXT,
     reviews                  INTEGER NOT NULL DEFAULT 0,
-    rating                   NUMERIC NOT NULL DEFAULT 5.0,
+    rating                   NUMERIC NOT NULL DEFAULT 5.0 CHECK (rating BETWEEN 0 AND 5),
     price                    INTEGER,
     image_url                TEXT,
     badge                    TEXT,
@@ -42,8 +42,10 @@ CREATE TABLE practitioners (
     min_notice_minutes       INTEGER NOT NULL DEFAULT 0,
     horizon_days             INTEGER NOT NULL DEFAULT 365,
     cancel_notice_hours      INTEGER NOT NULL DEFAULT 0,
-    -- Rises with every change of what decides free times; caches are keyed by it.
-    schedule_version         BIGINT NOT NULL DEFAULT 1,
+    -- Rises with every change of what decides free times; caches are keyed by it. It is made from
+    -- the clock, so that a version lost in a failover does not come back for other hours.
+    schedule_version         BIGINT NOT NULL
+        DEFAULT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint,
 
     CONSTRAINT practitioners_user_id_key UNIQUE (user_id),
     -- An unknown zone raises an error in the expression itself.
@@ -113,11 +115,15 @@ END $$;
 
 CREATE FUNCTION practitioners_bump_version() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    NEW.schedule_version := OLD.schedule_version + 1;
+    NEW.schedule_version := greatest(OLD.schedule_version + 1,
+                                     (extract(epoch FROM clock_timestamp()) * 1000000)::bigint);
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION hours_bump_version() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Functions keep the search_path of the migration: whoever writes with another one still
+-- reaches this clinic's tables.
+CREATE FUNCTION hours_bump_version() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
 BEGIN
     -- The right-hand side fires practitioners_version, which does the counting.
     IF TG_OP <> 'INSERT' THEN
@@ -132,10 +138,10 @@ BEGIN
 END $$;
 
 CREATE TRIGGER practitioners_version BEFORE UPDATE ON practitioners FOR EACH ROW
-    WHEN ((OLD.time_zone, OLD.buffer_before_minutes, OLD.buffer_after_minutes, OLD.active,
+    WHEN ((OLD.name, OLD.time_zone, OLD.buffer_before_minutes, OLD.buffer_after_minutes, OLD.active,
            OLD.min_notice_minutes, OLD.horizon_days, OLD.schedule_version)
           IS DISTINCT FROM
-          (NEW.time_zone, NEW.buffer_before_minutes, NEW.buffer_after_minutes, NEW.active,
+          (NEW.name, NEW.time_zone, NEW.buffer_before_minutes, NEW.buffer_after_minutes, NEW.active,
            NEW.min_notice_minutes, NEW.horizon_days, NEW.schedule_version))
     EXECUTE FUNCTION practitioners_bump_version();
 CREATE TRIGGER practitioner_schedules_version
@@ -235,7 +241,8 @@ CREATE TRIGGER appointments_touch BEFORE UPDATE ON appointments
 
 -- Programs that know only the published columns (user_id, practitioner_id, date, time) go on
 -- working: what they leave out is filled in. Our own statements fill everything and skip this.
-CREATE FUNCTION appointments_fill() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION appointments_fill() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
 DECLARE
     pr practitioners%ROWTYPE;
     length interval := interval '60 minutes';
@@ -243,7 +250,9 @@ BEGIN
     SELECT * INTO pr FROM practitioners WHERE id = NEW.practitioner_id;
     IF TG_OP = 'UPDATE' THEN
         length := OLD.ends_at - OLD.starts_at;
-        IF (NEW.date, NEW.time) IS DISTINCT FROM (OLD.date, OLD.time) THEN
+        -- Another wall time is a move, unless it is the same instant in a new zone.
+        IF (NEW.date, NEW.time) IS DISTINCT FROM (OLD.date, OLD.time)
+           AND NEW.date + NEW.time <> NEW.starts_at AT TIME ZONE pr.time_zone THEN
             NEW.starts_at := (NEW.date + NEW.time) AT TIME ZONE pr.time_zone;
             NEW.ends_at := NEW.starts_at + length;
         END IF;
@@ -275,6 +284,18 @@ CREATE TRIGGER appointments_fill_update BEFORE UPDATE ON appointments FOR EACH R
           AND (OLD.blocked_from, OLD.blocked_until)
               IS NOT DISTINCT FROM (NEW.blocked_from, NEW.blocked_until))
     EXECUTE FUNCTION appointments_fill();
+
+-- A practice that moves to another zone keeps its visits where they are in time.
+CREATE FUNCTION practitioners_relabel() RETURNS trigger LANGUAGE plpgsql
+    SET search_path FROM CURRENT AS $$
+BEGIN
+    UPDATE appointments SET date = (starts_at AT TIME ZONE NEW.time_zone)::date,
+                            time = (starts_at AT TIME ZONE NEW.time_zone)::time
+     WHERE practitioner_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER practitioners_relabel AFTER UPDATE OF time_zone ON practitioners FOR EACH ROW
+    WHEN (OLD.time_zone <> NEW.time_zone) EXECUTE FUNCTION practitioners_relabel();
 
 CREATE TABLE appointment_meetings (
     id             BIGINT GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,

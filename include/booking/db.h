@@ -26,6 +26,8 @@ typedef struct {
     void (*release)(void *source, void *token);
     void *source;
     bool prepare; /* may use prepared statements */
+    /* Zero at first; set when prepared statements turned out not to last here. */
+    volatile apr_uint32_t *pooled;
 } bk_db_source_t;
 
 /* A statement of the product. Static; *sql* takes $1..$n, whose types follow from the arguments. */

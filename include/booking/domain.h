@@ -84,7 +84,8 @@ apr_status_t bk_calendars_init(apr_pool_t *p);
 bk_err_t *bk_calendar_get(const bk_calendar_t **out, bk_ctx_t *ctx, apr_int64_t practitioner_id,
                           const bk_calendar_t *stale);
 
-/* Calendars with exactly these versions, in one statement for all that are not cached. */
+/* The calendars of these lists: cached ones of the same version, the others loaded, in one
+ * statement for all. NULL in *out* where the practitioner has gone meanwhile. */
 bk_err_t *bk_calendars_at(const bk_calendar_t **out, bk_ctx_t *ctx, const bk_busy_list_t *lists,
                           int n);
 
@@ -99,9 +100,10 @@ typedef struct {
 bk_err_t *bk_free_times(bk_free_times_t *out, bk_ctx_t *ctx, apr_int64_t practitioner_id,
                         bk_date_t from, bk_date_t to);
 
-/* The same for all practitioners of a filter, in at most two statements: an array of
- * bk_free_times_t, by practitioner. only_id 0: all. */
-bk_err_t *bk_free_times_search(apr_array_header_t **out, bk_ctx_t *ctx,
+/* The same for all practitioners of a filter, in at most two statements, after which the
+ * connection is given back: an array of bk_free_times_t, by practitioner. only_id 0: all. *next
+ * is the id to go on after when there are more than filter->limit, else 0. */
+bk_err_t *bk_free_times_search(apr_array_header_t **out, apr_int64_t *next, bk_ctx_t *ctx,
                                const bk_practitioner_filter_t *filter, apr_int64_t only_id,
                                bk_date_t from, bk_date_t to);
 
@@ -132,9 +134,17 @@ typedef struct {
     const char *status;
 } bk_visit_t;
 
-/* Books. NOT_FOUND (practitioner), PAST_TIME, SLOT_UNAVAILABLE, SLOT_TAKEN, CLIENT_BUSY, or
+/* Books, for whom the caller may: a client for nobody but themselves (the order's user may be left
+ * out), a therapist into their own practice for clients of theirs, an admin for anybody, a
+ * guest without a user. FORBIDDEN, NOT_YOUR_CLIENT; NOT_FOUND (practitioner), PAST_TIME, SLOT_UNAVAILABLE, SLOT_TAKEN, CLIENT_BUSY, or
  * VALIDATION_FAILED when the wall time does not exist. */
 bk_err_t *bk_visit_book(bk_visit_t *out, bk_ctx_t *ctx, const bk_order_t *order);
+
+/* Visits of filter->user_id that the caller may see: all of one's own, for therapists those of
+ * their practice, for admins all; an array of bk_appointment_t *. NOT_FOUND for a client who
+ * asks for somebody else's. filter->practitioner_id is overwritten. */
+bk_err_t *bk_visit_list(apr_array_header_t **out, bk_ctx_t *ctx,
+                        bk_appointment_filter_t *filter);
 
 /* The visit called *ref* ("456", "meeting_456", "booking_<32 hex>") if the caller may see it.
  * UNAUTHENTICATED for nobody without a good manage token, else NOT_FOUND. */

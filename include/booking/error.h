@@ -33,6 +33,7 @@ typedef struct bk_err_t {
     const char *message;         /* public; NULL: the table's */
     const char *detail;          /* for the log; NULL: nothing to add */
     apr_array_header_t *issues;  /* of bk_field_issue_t; NULL: none */
+    int status;                  /* HTTP status where Apache decided on it; 0: the table's */
     int retry_after;             /* seconds; 0: none */
     const char *allow;           /* METHOD_NOT_ALLOWED: the Allow header */
     const char *sqlstate;        /* errors of the database: five characters, else NULL */

@@ -36,7 +36,8 @@ bk_err_t *bk_store_practitioner_find(bk_practitioner_t **out, bk_db_t *db, apr_i
 /* By id; *out* is an array of bk_practitioner_t *. */
 bk_err_t *bk_store_practitioner_list(apr_array_header_t **out, bk_db_t *db,
                                      const bk_practitioner_filter_t *filter, apr_pool_t *p);
-/* The id of the practitioner with that identity, 0 when there is none. */
+/* The id of the active practitioner with that identity, 0 when there is none: who no longer
+ * practises reads nothing. */
 bk_err_t *bk_store_practitioner_by_user(apr_int64_t *id, bk_db_t *db, const char *user_id,
                                         apr_pool_t *p);
 /* Members that are not set take the column's default. */
@@ -64,10 +65,10 @@ bk_err_t *bk_store_hours_list(apr_array_header_t **out, bk_db_t *db, apr_int64_t
 bk_err_t *bk_store_overrides_list(apr_array_header_t **out, bk_db_t *db,
                                   apr_int64_t practitioner_id, bk_date_t from, bk_date_t to,
                                   apr_pool_t *p);
-/* id not set: inserts, and sets it. id set: replaces the row of that practitioner; *found tells
- * whether there was one. */
-bk_err_t *bk_store_hours_save(bool *found, bk_db_t *db, bk_hours_t *row, apr_pool_t *p);
-bk_err_t *bk_store_override_save(bool *found, bk_db_t *db, bk_date_override_t *row,
+/* row->id not set: inserts; set: replaces the row of that practitioner. *id is the row's, 0 when
+ * there was none to replace. */
+bk_err_t *bk_store_hours_save(apr_int64_t *id, bk_db_t *db, const bk_hours_t *row, apr_pool_t *p);
+bk_err_t *bk_store_override_save(apr_int64_t *id, bk_db_t *db, const bk_date_override_t *row,
                                  apr_pool_t *p);
 bk_err_t *bk_store_hours_delete(bool *found, bk_db_t *db, apr_int64_t practitioner_id,
                                 apr_int64_t id, apr_pool_t *p);
@@ -85,7 +86,8 @@ typedef struct {
 } bk_calendar_t;
 
 /* Calendars of the practitioners given, in one statement: an array of bk_calendar_t *, by id.
- * INTERNAL when a row names a time zone this host does not know. */
+ * A row that names a time zone this host does not know is INTERNAL when it was the only one asked
+ * for, else it is logged and left out. */
 bk_err_t *bk_store_calendars_load(apr_array_header_t **out, bk_db_t *db, const apr_int64_t *ids,
                                   int n, apr_pool_t *p);
 

@@ -57,7 +57,8 @@ static void body_set(bk_resp_t *resp, const bk_buf_t *body)
 void bk_api_fail(bk_resp_t *resp, const bk_err_t *e, const char *request_id, apr_pool_t *p)
 {
     const char *message = bk_err_message(e);
-    envelope_t envelope = {BK_NUM(false), BK_NUM(bk_err_status(e->code)), message, message,
+    int status = e->status ? e->status : bk_err_status(e->code);
+    envelope_t envelope = {BK_NUM(false), BK_NUM(status), message, message,
                            bk_err_name(e->code), request_id ? request_id : "-", NULL};
     bk_buf_t out;
 
@@ -71,7 +72,7 @@ void bk_api_fail(bk_resp_t *resp, const bk_err_t *e, const char *request_id, apr
     bk_buf_init(&out, 384, p);
     bk_json_encode(&out, &bk_shape_error, &envelope);
     body_set(resp, &out);
-    resp->status = bk_err_status(e->code);
+    resp->status = status;
     resp->code = bk_err_name(e->code);
     resp->conditional = false;
     if (!resp->headers) {
@@ -118,6 +119,20 @@ const char *bk_etag_make(const char *body, size_t len, apr_pool_t *p)
     return apr_psprintf(p, "\"%016" APR_UINT64_T_HEX_FMT "\"", hash);
 }
 
+/* The closing quote; mod_deflate and mod_brotli put their name in front of it. */
+static bool tag_ends(const char *s)
+{
+    static const char *const ends[] = {"\"", "-gzip\"", "-br\""};
+
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        size_t n = strlen(ends[i]);
+        if (strncmp(s, ends[i], n) == 0 && strchr(" \t,", s[n])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool bk_etag_listed(const char *list, const char *etag)
 {
     size_t n = strlen(etag);
@@ -127,7 +142,7 @@ bool bk_etag_listed(const char *list, const char *etag)
         if (*list == '*') {
             return true;
         }
-        if (strncmp(list, etag, n) == 0 && strchr(" \t,", list[n])) {
+        if (strncmp(list, etag, n - 1) == 0 && tag_ends(list + n - 1)) {
             return true;
         }
         /* A comma inside a tag parts nothing. */
@@ -173,6 +188,10 @@ bk_err_t *bk_cursor_parse(bk_num_t *a, bk_num_t *b, const char *cursor, apr_pool
         return bk_err_add(NULL, p, "cursor", "must be a nextCursor of an earlier answer");
     }
     a->v = negative ? -a->v : a->v;
+    /* Whoever makes up a cursor must not get beyond what the database can hold. */
+    if (a->v < (bk_time_t)BK_DATE_MIN * BK_DAY_S || a->v > (bk_time_t)BK_DATE_MAX * BK_DAY_S) {
+        return bk_err_add(NULL, p, "cursor", "must be a nextCursor of an earlier answer");
+    }
     a->set = b->set = true;
     return NULL;
 }

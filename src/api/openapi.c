@@ -72,22 +72,32 @@ static void put_string_schema(bk_buf_t *b, const bk_field_t *f)
     }
 }
 
-/* The schema's members, without braces. *answer*: what is not set is null there. */
-static void put_schema(bk_buf_t *b, const bk_field_t *f)
+/* "type": "string", or with null where an answer may have it. */
+static void put_type(bk_buf_t *b, const char *type, bool nullable)
 {
+    bk_buf_puts(b, nullable ? "\"type\": [\"" : "\"type\": \"");
+    bk_buf_puts(b, type);
+    bk_buf_puts(b, nullable ? "\", \"null\"]" : "\"");
+}
+
+/* The schema's members, without braces. In an answer, what is not set is null. */
+static void put_schema(bk_buf_t *b, const bk_field_t *f, bool answer)
+{
+    bool nullable = answer && !(f->flags & BK_F_OMIT);
+
     switch (f->kind) {
     case BK_F_INT:
-        bk_buf_puts(b, "\"type\": \"integer\"");
+        put_type(b, "integer", nullable);
         put_bounds(b, f, "minimum", "maximum");
         break;
     case BK_F_ID:
         bk_buf_puts(b, "\"type\": [\"integer\", \"string\"]");
         break;
     case BK_F_NUMBER:
-        bk_buf_puts(b, "\"type\": \"number\"");
+        put_type(b, "number", nullable);
         break;
     case BK_F_BOOL:
-        bk_buf_puts(b, "\"type\": \"boolean\"");
+        put_type(b, "boolean", nullable);
         break;
     case BK_F_STRINGS:
         bk_buf_puts(b, "\"type\": \"array\", \"items\": {\"type\": \"string\"}");
@@ -102,7 +112,7 @@ static void put_schema(bk_buf_t *b, const bk_field_t *f)
         put_ref(b, f->shape);
         break;
     default:
-        bk_buf_puts(b, "\"type\": \"string\"");
+        put_type(b, "string", nullable);
         put_string_schema(b, f);
     }
     if (f->doc) {
@@ -127,7 +137,7 @@ static void put_required(bk_buf_t *b, const bk_shape_t *shape)
     }
 }
 
-static void put_component(bk_buf_t *b, const bk_shape_t *shape)
+static void put_component(bk_buf_t *b, const bk_shape_t *shape, bool answer)
 {
     bk_buf_json(b, shape->name);
     bk_buf_puts(b, ": {\"type\": \"object\", \"properties\": {");
@@ -135,7 +145,7 @@ static void put_component(bk_buf_t *b, const bk_shape_t *shape)
         bk_buf_puts(b, i ? ", " : "");
         bk_buf_json(b, shape->fields[i].name);
         bk_buf_puts(b, ": {");
-        put_schema(b, &shape->fields[i]);
+        put_schema(b, &shape->fields[i], answer);
         bk_buf_putc(b, '}');
     }
     bk_buf_putc(b, '}');
@@ -144,17 +154,17 @@ static void put_component(bk_buf_t *b, const bk_shape_t *shape)
 }
 
 /* Adds a shape and those inside it, each once. */
-static void put_components(bk_buf_t *b, const bk_shape_t *shape, apr_hash_t *seen)
+static void put_components(bk_buf_t *b, const bk_shape_t *shape, bool answer, apr_hash_t *seen)
 {
     if (shape == &bk_shape_none || apr_hash_get(seen, shape->name, APR_HASH_KEY_STRING)) {
         return;
     }
     bk_buf_puts(b, apr_hash_count(seen) ? ",\n" : "");
     apr_hash_set(seen, shape->name, APR_HASH_KEY_STRING, shape);
-    put_component(b, shape);
+    put_component(b, shape, answer);
     for (size_t i = 0; i < shape->n; i++) {
         if (shape->fields[i].shape) {
-            put_components(b, shape->fields[i].shape, seen);
+            put_components(b, shape->fields[i].shape, answer, seen);
         }
     }
 }
@@ -183,7 +193,7 @@ static void put_parameters(bk_buf_t *b, const bk_route_t *route, apr_pool_t *p)
         const bk_field_t *f = &route->query->fields[i];
         bk_buf_puts(b, separator);
         put_parameter(b, f->name, "query", f->flags & BK_F_REQUIRED);
-        put_schema(b, f);
+        put_schema(b, f, false);
         bk_buf_puts(b, "}}");
         separator = ", ";
     }
@@ -242,7 +252,8 @@ static void put_operation(bk_buf_t *b, const bk_route_t *route, apr_pool_t *p)
     bk_buf_puts(b, ", \"tags\": [");
     bk_buf_json(b, bk_group_name(route->group));
     bk_buf_puts(b, "], ");
-    bk_buf_puts(b, open ? "\"security\": [{}, {\"bearer\": []}]" : "\"security\": [{\"bearer\": []}]");
+    bk_buf_puts(b, open ? "\"security\": [{}, {\"bearer\": []}]"
+                        : "\"security\": [{\"bearer\": []}]");
     put_roles(b, route);
     put_parameters(b, route, p);
     if (route->body != &bk_shape_none) {
@@ -298,11 +309,11 @@ const char *bk_openapi_text(const bk_site_t *site, const char *base, apr_pool_t 
     put_paths(&b, site->groups, p);
     bk_buf_puts(&b, "},\n\"components\": {\"securitySchemes\": {\"bearer\": {\"type\": \"http\", "
                     "\"scheme\": \"bearer\"}},\n\"schemas\": {\n");
-    put_components(&b, &bk_shape_error, seen);
+    put_components(&b, &bk_shape_error, false, seen);
     for (size_t i = 0; i < bk_routes_count; i++) {
         if (site->groups & (1u << bk_routes[i].group)) {
-            put_components(&b, bk_routes[i].body, seen);
-            put_components(&b, bk_routes[i].answer, seen);
+            put_components(&b, bk_routes[i].body, false, seen);
+            put_components(&b, bk_routes[i].answer, true, seen);
         }
     }
     bk_buf_puts(&b, "}}}\n");

@@ -100,42 +100,47 @@ static bk_err_t *role_check(bk_req_t *req)
 
 /* --- media types -------------------------------------------------------------------------- */
 
-/* Whether one media range, with its q, takes application/json. */
-static bool range_takes_json(const char *range, size_t len, apr_pool_t *p)
+/* One media range of an Accept header: how exactly it names application/json (0 not at all, 1 by
+ * the wildcard, 2 by its type, 3 itself), and whether its q refuses it. */
+static int range_read(char *range, bool *refused)
 {
-    char *text = apr_pstrmemdup(p, range, len), *params = strchr(text, ';'), *q;
-    size_t n;
+    char *state, *type = apr_strtok(range, ";", &state), *param;
 
-    if (params) {
-        *params++ = '\0';
-        q = strcasestr(params, "q=");
-        if (q && strtod(q + 2, NULL) <= 0) {
-            return false;
+    *refused = false;
+    if (!type) {
+        return 0;
+    }
+    apr_collapse_spaces(type, type);
+    while ((param = apr_strtok(NULL, ";", &state)) != NULL) {
+        apr_collapse_spaces(param, param);
+        if (strncasecmp(param, "q=", 2) == 0) {
+            *refused = strtod(param + 2, NULL) <= 0;
         }
     }
-    text += strspn(text, " \t");
-    for (n = strlen(text); n && apr_isspace(text[n - 1]); n--) {
-        text[n - 1] = '\0';
-    }
-    return strcmp(text, "*/*") == 0 || strcasecmp(text, "application/*") == 0 ||
-           strcasecmp(text, "application/json") == 0;
+    return strcmp(type, "*/*") == 0 ? 1 : strcasecmp(type, "application/*") == 0 ? 2
+         : strcasecmp(type, "application/json") == 0 ? 3 : 0;
 }
 
+/* RFC 9110 12.5.1: the most exact range decides. */
 static bk_err_t *accept_check(bk_req_t *req)
 {
     const char *accept = req->header(req->host, "Accept");
+    bool refused, taken = false;
+    char *state, *range;
+    int best = 0;
 
     if (!accept || !*accept) {
         return NULL;
     }
-    while (*accept) {
-        size_t len = strcspn(accept, ",");
-        if (range_takes_json(accept, len, req->ctx.p)) {
-            return NULL;
+    for (range = apr_strtok(apr_pstrdup(req->ctx.p, accept), ",", &state); range;
+         range = apr_strtok(NULL, ",", &state)) {
+        int exactness = range_read(range, &refused);
+        if (exactness > best) {
+            best = exactness;
+            taken = !refused;
         }
-        accept += len + (accept[len] == ',');
     }
-    return bk_err_make(BK_E_NOT_ACCEPTABLE, req->ctx.p, NULL);
+    return taken ? NULL : bk_err_make(BK_E_NOT_ACCEPTABLE, req->ctx.p, NULL);
 }
 
 static bk_err_t *content_type_check(bk_req_t *req)
@@ -178,7 +183,13 @@ static bk_err_t *body_read(bk_req_t *req)
         return NULL;
     }
     BK_TRY(content_type_check(req));
-    return req->body(&req->raw_body, &req->raw_len, req->host, req->site->body_limit);
+    BK_TRY(req->body(&req->raw_body, &req->raw_len, req->host, req->site->body_limit));
+    /* A page of another site can send a body without a type, and cookies with it, but not one
+     * that says it is JSON. */
+    if (req->raw_len && !req->header(req->host, "Content-Type")) {
+        return bk_err_make(BK_E_UNSUPPORTED_MEDIA_TYPE, req->ctx.p, NULL);
+    }
+    return NULL;
 }
 
 static bk_err_t *whole_check(bk_err_t *e, const bk_shape_t *shape, const void *in,
@@ -356,6 +367,8 @@ static bk_err_t *serve(bk_resp_t *resp, bk_req_t *req)
     BK_TRY(params_check(req));
     BK_TRY(accept_check(req));
     BK_TRY(role_check(req));
+    /* The body comes as slowly as the client likes: no connection waits for it. */
+    bk_ctx_release(&req->ctx);
     BK_TRY(body_read(req));
     BK_TRY(input_decode(req));
     BK_TRY(manage_token_read(req));

@@ -39,7 +39,7 @@ bk_err_t *bk_handle_health(bk_resp_t *resp, bk_req_t *req)
     bk_err_t *e = migration_read(&level, req);
     bool good = !e && level >= req->site->migration_level;
     health_t out = {good ? "ok" : "degraded",
-                    e && e->code == BK_E_UNAVAILABLE ? "down" : "up",
+                    e && e->code == BK_E_UNAVAILABLE && !e->sqlstate ? "down" : "up",
                     bk_zone_version(), BK_NUM(level), BK_NUM(req->site->migration_level),
                     BK_NUM(req->ctx.now)};
 

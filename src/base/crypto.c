@@ -283,8 +283,8 @@ bk_err_t *bk_open(const char **text, const bk_keyring_t *ring, const char *conte
     }
     key = key_of(ring, sealed, &head);
     if (!key) {
-        return bk_err_make(BK_E_INTERNAL, p, "%s is sealed with a key that is not configured",
-                           context);
+        return bk_err_make(BK_E_INTERNAL, p, "%.*s is sealed with a key that is not configured",
+                           (int)strcspn(context, ":"), context);
     }
     len = sealed.len - head - TAG_LEN;
     plain = apr_palloc(p, len + 1);
@@ -298,7 +298,8 @@ bk_err_t *bk_open(const char **text, const bk_keyring_t *ring, const char *conte
          EVP_DecryptFinal_ex(ctx, plain + len, &n) > 0;
     EVP_CIPHER_CTX_free(ctx);
     if (!ok) {
-        return bk_err_make(BK_E_INTERNAL, p, "%s was changed after it was sealed", context);
+        return bk_err_make(BK_E_INTERNAL, p, "%.*s was changed after it was sealed",
+                           (int)strcspn(context, ":"), context);
     }
     plain[len] = '\0';
     *text = (const char *)plain;

@@ -32,9 +32,6 @@ struct bk_db_t {
     bool open, in_transaction;
 };
 
-/* Set when prepared statements turned out not to last: a pooler swaps servers under us. */
-static volatile apr_uint32_t prepare_is_off;
-
 /* --- connections ---------------------------------------------------------------------- */
 
 /* libpq tells of resets, after which the server has forgotten our statements. */
@@ -87,12 +84,14 @@ static apr_status_t db_cleanup(void *db)
     return APR_SUCCESS;
 }
 
-/* Whether the server hung up while nobody looked. Costs one recv() that would block. */
+/* Whether the server hung up while nobody looked. A polite one says so first: what it said is
+ * read and digested, and only the next look finds the end. Costs two recv() that would block. */
 static bool broken(PGconn *conn)
 {
-    if (PQstatus(conn) != CONNECTION_OK) {
+    if (PQstatus(conn) != CONNECTION_OK || !PQconsumeInput(conn)) {
         return true;
     }
+    PQisBusy(conn);
     return !PQconsumeInput(conn) || PQstatus(conn) != CONNECTION_OK;
 }
 
@@ -152,11 +151,12 @@ bool bk_err_is(const bk_err_t *e, const char *sqlstate)
     return e && e->sqlstate && strcmp(e->sqlstate, sqlstate) == 0;
 }
 
-/* The server is going, coming, full, or not the primary any more: all pass by themselves. */
+/* The server is going, coming, full, not the primary any more, or untied a knot by dropping us: all
+ * pass by themselves. */
 static bool passes(const char *state)
 {
-    static const char *const passing[] = {"57P01", "57P02", "57P03", "57014", "55P03",
-                                          "25006", "53300", "53400", NULL};
+    static const char *const passing[] = {"57P01", "57P02", "57P03", "57014", "55P03", "25006",
+                                          "53300", "53400", "40P01", "40001", NULL};
 
     for (const char *const *s = passing; *s; s++) {
         if (strcmp(state, *s) == 0) {
@@ -175,7 +175,7 @@ static bk_err_t *failure(bk_db_t *db, const PGresult *res, const char *name, apr
     if (!state || PQstatus(db->conn) != CONNECTION_OK) {
         e = away(p, apr_psprintf(p, "connection lost in %s", name));
     }
-    else if (strcmp(state, "42P01") == 0 || strcmp(state, "42703") == 0) {
+    else if (strcmp(state, "42P01") == 0) {
         e = away(p, apr_psprintf(p, "%s in %s: is the schema there, and up to date "
                                  "(bookingctl migrate)?", state, name));
     }
@@ -252,7 +252,7 @@ static PGresult *execute(bk_db_t *db, const bk_stmt_t *stmt, const bk_args_t *a)
 {
     const char *name = prepared_name(db->state, stmt);
 
-    if (!db->source->prepare || apr_atomic_read32(&prepare_is_off) ||
+    if (!db->source->prepare || apr_atomic_read32(db->source->pooled) ||
         (!name && db->state->n == PREPARED_MAX)) {
         return execute_unnamed(db, stmt, a);
     }
@@ -293,7 +293,7 @@ static PGresult *execute_again(bk_db_t *db, const bk_stmt_t *stmt, const bk_args
 {
     bool read = strncmp(stmt->sql, "SELECT", 6) == 0;
 
-    if (pooled(res) && !apr_atomic_xchg32(&prepare_is_off, 1)) {
+    if (pooled(res) && !apr_atomic_xchg32(db->source->pooled, 1)) {
         bk_log(BK_LOG_INFO, "prepared statements do not last on this connection (a pooler in "
                             "transaction mode?): sending them unnamed from now on");
     }
@@ -348,15 +348,43 @@ static bk_err_t *command(bk_db_t *db, const char *sql, apr_pool_t *p)
     return e;
 }
 
+/* A connection lost in BEGIN has done nothing yet: another may be tried. */
+static bk_err_t *begin(bk_db_t *db, apr_pool_t *p)
+{
+    bk_err_t *e = command(db, "BEGIN", p);
+
+    if (e && PQstatus(db->conn) != CONNECTION_OK) {
+        PQreset(db->conn);
+        e = command(db, "BEGIN", p);
+    }
+    return e;
+}
+
+/* COMMIT of a transaction that failed inside succeeds, as ROLLBACK. */
+static bk_err_t *commit(bk_db_t *db, apr_pool_t *p)
+{
+    PGresult *res = PQexec(db->conn, "COMMIT");
+    bk_err_t *e = NULL;
+
+    if (!succeeded(res)) {
+        e = failure(db, res, "COMMIT", p);
+    }
+    else if (strcmp(PQcmdStatus(res), "COMMIT") != 0) {
+        e = bk_err_make(BK_E_INTERNAL, p, "COMMIT of a failed transaction");
+    }
+    PQclear(res);
+    return e;
+}
+
 static bk_err_t *transact_once(bk_db_t *db, bk_db_work_t *work, void *ctx, apr_pool_t *p)
 {
     bk_err_t *e;
 
-    BK_TRY(command(db, "BEGIN", p));
+    BK_TRY(begin(db, p));
     db->in_transaction = true;
     e = work(db, ctx, p);
     if (!e) {
-        e = command(db, "COMMIT", p);
+        e = commit(db, p);
     }
     else if (PQstatus(db->conn) == CONNECTION_OK) {
         PQclear(PQexec(db->conn, "ROLLBACK"));
@@ -419,7 +447,8 @@ bk_err_t *bk_db_connect(bk_db_source_t **source, const char *dsn, const char **w
         return away(p, "cannot connect");
     }
     *source = apr_palloc(p, sizeof(**source));
-    **source = (bk_db_source_t){single_lease, single_release, conn, true};
+    **source = (bk_db_source_t){single_lease, single_release, conn, true,
+                                apr_pcalloc(p, sizeof(apr_uint32_t))};
     return NULL;
 }
 

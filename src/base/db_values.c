@@ -1,6 +1,7 @@
 /* Arguments and cells in PostgreSQL's binary wire formats. */
 #include "db_values.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define PG_EPOCH_S 946684800 /* 2000-01-01T00:00:00Z */
@@ -27,6 +28,9 @@ struct bk_rows_t {
 
 static void arg_put(bk_args_t *a, unsigned type, const char *value, int length)
 {
+    if (a->n == BK_ARGS_MAX) {
+        abort(); /* a statement with more arguments than any has: a mistake in this program */
+    }
     a->types[a->n] = type;
     a->values[a->n] = value;
     a->lengths[a->n] = length;

@@ -317,7 +317,8 @@ static bk_err_t *malformed(const json_error_t *at, apr_pool_t *p)
     const char *what = json_error_code(at) == json_error_duplicate_key ? "a member is given twice"
                      : json_error_code(at) == json_error_numeric_overflow ? "a number is too large"
                      : json_error_code(at) == json_error_stack_overflow ? "it is nested too deep"
-                     : json_error_code(at) == json_error_premature_end_of_input ? "it ends too early"
+                     : json_error_code(at) == json_error_premature_end_of_input
+                       ? "it ends too early"
                      : json_error_code(at) == json_error_invalid_utf8 ? "it is not UTF-8"
                      : json_error_code(at) == json_error_null_character
                            || json_error_code(at) == json_error_null_byte_in_key

@@ -140,7 +140,8 @@ static bool name_skip(text_t *in)
     const char *start = in->s;
 
     while (in->s < in->end
-           && (apr_isalpha(*in->s) || (quoted && (at_digit(in) || *in->s == '+' || *in->s == '-')))) {
+           && (apr_isalpha(*in->s)
+               || (quoted && (at_digit(in) || *in->s == '+' || *in->s == '-')))) {
         in->s++;
     }
     return in->s - start >= 3 && (!quoted || take(in, '>'));

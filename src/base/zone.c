@@ -262,7 +262,8 @@ static bk_zone_t *zone_parse(const char *name, const unsigned char *bytes, size_
     if (f.footer_len == 0) {
         return zone_make(name, &f, NULL, p);
     }
-    return bk_posix_tz_parse(f.footer, f.footer_len, &footer) ? zone_make(name, &f, &footer, p) : NULL;
+    return bk_posix_tz_parse(f.footer, f.footer_len, &footer) ? zone_make(name, &f, &footer, p)
+                                                              : NULL;
 }
 
 /* The bytes of a regular file of at most FILE_MAX_LEN, or of its first *limit* where that is

@@ -24,7 +24,7 @@ static int fail(const char *what)
     return 1;
 }
 
-/* --- migrations -------------------------------------------------------------------------------- */
+/* --- migrations ------------------------------------------------------------------------------- */
 
 typedef struct {
     int version;
@@ -158,7 +158,8 @@ static bk_err_t *step(bk_db_t *db, void *baton, apr_pool_t *p)
     int level;
 
     s->applied = 0;
-    BK_TRY(script(db, s, "SELECT pg_advisory_xact_lock(hashtextextended('booking migrate', 0))", p));
+    BK_TRY(script(db, s,
+                  "SELECT pg_advisory_xact_lock(hashtextextended('booking migrate', 0))", p));
     if (s->options->schema) {
         BK_TRY(script(db, s, apr_psprintf(p, "CREATE SCHEMA IF NOT EXISTS %s; "
                                           "SET LOCAL search_path = %s, public",
@@ -204,7 +205,7 @@ static int migrate(const options_t *o, apr_pool_t *p)
     return 0;
 }
 
-/* --- the small ones -------------------------------------------------------------------------------- */
+/* --- the small ones --------------------------------------------------------------------------- */
 
 static int key_new(void)
 {

@@ -44,6 +44,9 @@ static void unreference(entry_t *e)
 
 static apr_status_t entry_release(void *entry)
 {
+    if (!cache.lock) {
+        return APR_SUCCESS; /* the process is on its way out, and the cache went first */
+    }
     apr_thread_mutex_lock(cache.lock);
     unreference(entry);
     apr_thread_mutex_unlock(cache.lock);

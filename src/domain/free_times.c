@@ -52,27 +52,35 @@ bk_err_t *bk_free_times(bk_free_times_t *out, bk_ctx_t *ctx, apr_int64_t practit
     return bk_err_make(BK_E_UNAVAILABLE, ctx->p, "the hours change faster than they can be read");
 }
 
-bk_err_t *bk_free_times_search(apr_array_header_t **out, bk_ctx_t *ctx,
+bk_err_t *bk_free_times_search(apr_array_header_t **out, apr_int64_t *next, bk_ctx_t *ctx,
                                const bk_practitioner_filter_t *filter, apr_int64_t only_id,
                                bk_date_t from, bk_date_t to)
 {
     bk_span_t span = span_of_dates(from, to);
+    bk_practitioner_filter_t one_more = *filter;
     const bk_calendar_t **calendars;
     apr_array_header_t *busy;
     bk_db_t *db;
 
+    one_more.limit++;
     BK_TRY(bk_ctx_db(&db, ctx));
-    BK_TRY(bk_store_busy_search(&busy, db, filter, only_id, span.start, span.end, ctx->now,
+    BK_TRY(bk_store_busy_search(&busy, db, &one_more, only_id, span.start, span.end, ctx->now,
                                 ctx->p));
+    *next = 0;
+    if (busy->nelts > filter->limit) {
+        apr_array_pop(busy);
+        *next = APR_ARRAY_IDX(busy, busy->nelts - 1, bk_busy_list_t).practitioner_id;
+    }
     calendars = apr_pcalloc(ctx->p, (apr_size_t)(busy->nelts + 1) * sizeof(*calendars));
     BK_TRY(bk_calendars_at(calendars, ctx, (const bk_busy_list_t *)(void *)busy->elts,
                            busy->nelts));
+    bk_ctx_release(ctx);
     *out = apr_array_make(ctx->p, busy->nelts, sizeof(bk_free_times_t));
     for (int i = 0; i < busy->nelts; i++) {
         const bk_busy_list_t *list = &APR_ARRAY_IDX(busy, i, bk_busy_list_t);
         bk_free_times_t *times;
 
-        if (!calendars[i]) {
+        if (!calendars[i] || !calendars[i]->active) {
             continue; /* gone since the first statement */
         }
         times = apr_array_push(*out);

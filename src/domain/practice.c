@@ -2,12 +2,13 @@
 
 #include <string.h>
 
-/* One change: what to do, on what, and how the audit calls it. */
+/* One change: what to do, on what, and how the audit calls it. apply() may run again from the
+ * start (a deadlock, a lost statement), so it leaves *row* as it is; *saved is the id it made. */
 typedef struct change_t {
     bk_ctx_t *ctx;
     bk_err_t *(*apply)(bool *found, bk_db_t *db, struct change_t *c, apr_pool_t *p);
-    void *row;
-    apr_int64_t practitioner_id, id;
+    const void *row; /* NULL: delete *id* */
+    apr_int64_t practitioner_id, id, saved;
     const char *action;
 } change_t;
 
@@ -64,24 +65,37 @@ bk_err_t *bk_practice_open(bk_ctx_t *ctx, apr_int64_t practitioner_id)
 
 static bk_err_t *practitioner_apply(bool *found, bk_db_t *db, change_t *c, apr_pool_t *p)
 {
-    bk_practitioner_t *row = c->row;
+    const bk_practitioner_t *row = c->row;
 
     if (row->id.set) {
         return bk_store_practitioner_update(found, db, row, p);
     }
     *found = true;
-    return bk_store_practitioner_insert(&c->practitioner_id, db, row, p);
+    BK_TRY(bk_store_practitioner_insert(&c->practitioner_id, db, row, p));
+    return NULL;
+}
+
+/* Who somebody is and whether they practise is for administrators to say. */
+static bk_err_t *require_admin_for(bk_ctx_t *ctx, const bk_practitioner_t *row)
+{
+    if (ctx->role == BK_ROLE_ADMIN || (!row->user_id && !row->active.set)) {
+        return NULL;
+    }
+    return bk_err_field(BK_E_FORBIDDEN, row->user_id ? "userId" : "active",
+                        "only an administrator may change this", ctx->p);
 }
 
 bk_err_t *bk_practitioner_save(bk_practitioner_t **saved, bk_ctx_t *ctx, bk_practitioner_t *row)
 {
-    change_t c = {ctx, practitioner_apply, row, row->id.v, 0,
-                  row->id.set ? "practitioner.update" : "practitioner.create"};
+    change_t c = {.ctx = ctx, .apply = practitioner_apply, .row = row,
+                  .practitioner_id = row->id.v,
+                  .action = row->id.set ? "practitioner.update" : "practitioner.create"};
     bk_db_t *db;
 
     if (row->id.set) {
         BK_TRY(bk_identity_require_practice(ctx, row->id.v));
     }
+    BK_TRY(require_admin_for(ctx, row));
     if (row->time_zone && !bk_zone_find(row->time_zone)) {
         return bk_err_add(NULL, ctx->p, "timeZone", "must be an IANA time zone");
     }
@@ -93,7 +107,8 @@ bk_err_t *bk_practitioner_save(bk_practitioner_t **saved, bk_ctx_t *ctx, bk_prac
 bk_err_t *bk_practitioner_deactivate(bk_ctx_t *ctx, apr_int64_t id)
 {
     bk_practitioner_t row = {.id = BK_NUM(id), .active = BK_NUM(false)};
-    change_t c = {ctx, practitioner_apply, &row, id, 0, "practitioner.deactivate"};
+    change_t c = {.ctx = ctx, .apply = practitioner_apply, .row = &row, .practitioner_id = id,
+                  .action = "practitioner.deactivate"};
 
     BK_TRY(bk_identity_require_practice(ctx, id));
     return change_run(&c);
@@ -103,14 +118,22 @@ bk_err_t *bk_practitioner_deactivate(bk_ctx_t *ctx, apr_int64_t id)
 
 static bk_err_t *hours_apply(bool *found, bk_db_t *db, change_t *c, apr_pool_t *p)
 {
-    return c->row ? bk_store_hours_save(found, db, c->row, p)
-                  : bk_store_hours_delete(found, db, c->practitioner_id, c->id, p);
+    if (!c->row) {
+        return bk_store_hours_delete(found, db, c->practitioner_id, c->id, p);
+    }
+    BK_TRY(bk_store_hours_save(&c->saved, db, c->row, p));
+    *found = c->saved != 0;
+    return NULL;
 }
 
 static bk_err_t *override_apply(bool *found, bk_db_t *db, change_t *c, apr_pool_t *p)
 {
-    return c->row ? bk_store_override_save(found, db, c->row, p)
-                  : bk_store_override_delete(found, db, c->practitioner_id, c->id, p);
+    if (!c->row) {
+        return bk_store_override_delete(found, db, c->practitioner_id, c->id, p);
+    }
+    BK_TRY(bk_store_override_save(&c->saved, db, c->row, p));
+    *found = c->saved != 0;
+    return NULL;
 }
 
 static bk_err_t *practice_change(bk_ctx_t *ctx, change_t *c)
@@ -125,7 +148,9 @@ bk_err_t *bk_hours_save(bk_ctx_t *ctx, bk_hours_t *row)
     change_t c = {.apply = hours_apply, .row = row, .practitioner_id = row->practitioner_id.v,
                   .action = row->id.set ? "schedule.replace" : "schedule.create"};
 
-    return practice_change(ctx, &c);
+    BK_TRY(practice_change(ctx, &c));
+    row->id = BK_NUM(c.saved);
+    return NULL;
 }
 
 bk_err_t *bk_hours_delete(bk_ctx_t *ctx, apr_int64_t practitioner_id, apr_int64_t id)
@@ -141,7 +166,9 @@ bk_err_t *bk_override_save(bk_ctx_t *ctx, bk_date_override_t *row)
     change_t c = {.apply = override_apply, .row = row, .practitioner_id = row->practitioner_id.v,
                   .action = row->id.set ? "override.replace" : "override.create"};
 
-    return practice_change(ctx, &c);
+    BK_TRY(practice_change(ctx, &c));
+    row->id = BK_NUM(c.saved);
+    return NULL;
 }
 
 bk_err_t *bk_override_delete(bk_ctx_t *ctx, apr_int64_t practitioner_id, apr_int64_t id)

@@ -58,6 +58,12 @@ static bk_err_t *verdict_error(bk_verdict_t verdict, const bk_start_t *start, bk
                         ctx->p);
 }
 
+static bk_err_t *client_busy(const bk_start_t *start, bk_ctx_t *ctx)
+{
+    return bk_err_field(BK_E_CLIENT_BUSY, start_field(start),
+                        "overlaps another visit of the client", ctx->p);
+}
+
 /* The instant a caller means. */
 static bk_err_t *start_resolve(bk_time_t *at, const bk_start_t *start, const bk_schedule_t *s,
                                bk_ctx_t *ctx)
@@ -105,13 +111,68 @@ static bk_err_t *start_decide(bk_slot_t *slot, const bk_start_t *start, int leng
     return NULL;
 }
 
+/* --- for whom -------------------------------------------------------------------------------- */
+
+static bk_err_t *require_client_of(bk_ctx_t *ctx, const bk_order_t *order)
+{
+    apr_int64_t practice;
+    bool known = false;
+    bk_db_t *db;
+
+    BK_TRY(bk_identity_practice(&practice, ctx));
+    if (practice == 0 || practice != order->practitioner_id) {
+        return bk_err_field(BK_E_FORBIDDEN, "practitionerId", "must be your own practice", ctx->p);
+    }
+    BK_TRY(bk_ctx_db(&db, ctx));
+    BK_TRY(bk_store_client_known(&known, db, order->user_id, practice, ctx->p));
+    return known ? NULL : bk_err_make(BK_E_NOT_YOUR_CLIENT, ctx->p, NULL);
+}
+
+/* Whose visit it will be, if the caller may book it. */
+static bk_err_t *client_decide(const char **user_id, bk_ctx_t *ctx, const bk_order_t *order)
+{
+    *user_id = order->user_id;
+    switch (ctx->role) {
+    case BK_ROLE_ADMIN:
+        return NULL;
+    case BK_ROLE_THERAPIST:
+        return require_client_of(ctx, order);
+    case BK_ROLE_CLIENT:
+        *user_id = ctx->user_id;
+        return order->user_id && strcmp(order->user_id, ctx->user_id) != 0
+                   ? bk_err_field(BK_E_FORBIDDEN, "userId", "must be the signed-in user", ctx->p)
+                   : NULL;
+    default:
+        *user_id = NULL;
+        return NULL;
+    }
+}
+
+bk_err_t *bk_visit_list(apr_array_header_t **out, bk_ctx_t *ctx, bk_appointment_filter_t *filter)
+{
+    bool own = ctx->user_id && strcmp(filter->user_id, ctx->user_id) == 0;
+    bk_db_t *db;
+
+    filter->practitioner_id = 0;
+    if (!own && ctx->role == BK_ROLE_THERAPIST) {
+        BK_TRY(bk_identity_practice(&filter->practitioner_id, ctx));
+        if (filter->practitioner_id == 0) {
+            filter->practitioner_id = -1; /* a therapist without a practice sees nobody's */
+        }
+    }
+    else if (!own && ctx->role != BK_ROLE_ADMIN) {
+        return bk_err_make(BK_E_NOT_FOUND, ctx->p, NULL);
+    }
+    BK_TRY(bk_ctx_db(&db, ctx));
+    return bk_store_appointment_list(out, db, filter, ctx->p);
+}
+
 /* --- booking -------------------------------------------------------------------------------- */
 
 static bk_err_t *booking_fill(bk_booking_t *b, const bk_order_t *order, bk_ctx_t *ctx)
 {
     memset(b, 0, sizeof(*b));
     b->practitioner_id = order->practitioner_id;
-    b->user_id = order->user_id;
     b->email_hash = order->email ? bk_lookup_hash(ctx->keys, order->email, ctx->p) : NULL;
     b->session_type = order->session_type;
     b->platform = order->platform;
@@ -152,11 +213,9 @@ static bk_err_t *booking_refused(const bk_booked_t *booked, const bk_booking_t *
     }
     BK_TRY(bk_store_client_busy(&busy, db, booked->client_id, b->starts_at, b->ends_at, ctx->now,
                                 0, ctx->p));
-    if (busy) {
-        return bk_err_field(BK_E_CLIENT_BUSY, start_field(start), "overlaps another visit of the "
-                            "client", ctx->p);
-    }
-    return verdict_error(BK_TIME_TAKEN, start, ctx);
+    /* A guest has shown nothing to be the owner of an address: whether that address has a visit
+     * is not told. */
+    return busy && b->user_id ? client_busy(start, ctx) : verdict_error(BK_TIME_TAKEN, start, ctx);
 }
 
 static void visit_fill(bk_visit_t *out, apr_int64_t id, const unsigned char uid[16],
@@ -179,6 +238,7 @@ bk_err_t *bk_visit_book(bk_visit_t *out, bk_ctx_t *ctx, const bk_order_t *order)
     bk_db_t *db;
 
     BK_TRY(booking_fill(&booking, order, ctx));
+    BK_TRY(client_decide(&booking.user_id, ctx, order));
     for (int try = 0; try < TRIES; try++) {
         bk_booked_t booked;
         bk_slot_t slot;
@@ -272,7 +332,7 @@ static bool is_blocking(const char *status)
 /* Whether the visit can still be changed by this caller. */
 static bk_err_t *require_changeable(bk_ctx_t *ctx, const bk_appointment_t *seen)
 {
-    bool staff = ctx->role == BK_ROLE_ADMIN || ctx->role == BK_ROLE_THERAPIST;
+    bool staff = bk_identity_require_practice(ctx, seen->practitioner_id) == NULL;
 
     if (!is_blocking(seen->status)) {
         return bk_err_public(BK_E_INVALID_STATE,
@@ -336,8 +396,7 @@ static bk_err_t *move_refused(bk_err_t *e, const bk_start_t *start, bk_ctx_t *ct
         return e;
     }
     if (e->constraint && strcmp(e->constraint, "appointments_client") == 0) {
-        return bk_err_field(BK_E_CLIENT_BUSY, start_field(start), "overlaps another visit of the "
-                            "client", ctx->p);
+        return client_busy(start, ctx);
     }
     return verdict_error(BK_TIME_TAKEN, start, ctx);
 }

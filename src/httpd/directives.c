@@ -14,7 +14,7 @@ APLOG_USE_MODULE(booking);
 #define IN_SECTIONS (RSRC_CONF | ACCESS_CONF)
 #define IN_HTACCESS (RSRC_CONF | ACCESS_CONF | OR_FILEINFO)
 
-/* --- records ----------------------------------------------------------------------------------- */
+/* --- records ---------------------------------------------------------------------------------- */
 
 void *bk_dir_create(apr_pool_t *p, char *path)
 {
@@ -85,7 +85,7 @@ void *bk_server_merge(apr_pool_t *p, void *base_conf, void *add_conf)
     return c;
 }
 
-/* --- server ------------------------------------------------------------------------------------- */
+/* --- server ----------------------------------------------------------------------------------- */
 
 /* An id, then the source to the end of the line, so that a command's arguments need no quotes. */
 static const char *set_key(cmd_parms *cmd, void *unused, const char *args)
@@ -176,7 +176,7 @@ static const char *set_public_url(cmd_parms *cmd, void *unused, const char *text
     return NULL;
 }
 
-/* --- sections ------------------------------------------------------------------------------------ */
+/* --- sections --------------------------------------------------------------------------------- */
 
 static bool in_location(cmd_parms *cmd)
 {
@@ -287,7 +287,8 @@ static const char *set_manage_ttl(cmd_parms *cmd, void *conf, const char *text)
 
 const command_rec bk_directives[] = {
     AP_INIT_FLAG("BookingEngine", set_engine, NULL, IN_HTACCESS,
-                 "On: the API stands here, at the path of a <Location> or below api/ in a directory"),
+                 "On: the API stands here, at the path of a <Location> or below api/ in a "
+                 "directory"),
     AP_INIT_RAW_ARGS("BookingRoutes", set_routes, NULL, IN_HTACCESS,
                      "route groups that are on: all, none, or groups with + and -"),
     AP_INIT_FLAG("BookingGuests", ap_set_flag_slot, OFFSET(guests), IN_SECTIONS,

@@ -33,6 +33,8 @@ typedef struct {
     bool public_url_is_base;    /* it has a path: the API's base as the outside sees it */
     int db_max, db_wait_ms, db_prepare, test_clock; /* BK_UNSET: not given */
     bk_db_source_t source;
+    volatile apr_uint32_t db_pooled; /* of this child */
+    bool own_pool;              /* mod_dbd keeps a pool for this server alone */
     bk_gate_t *gate;            /* made in each child */
     apr_array_header_t *bases;  /* of const char *: URL bases, for errors met before any walk */
     const char *engine_at;      /* "file:line" of the first BookingEngine On */
@@ -79,7 +81,7 @@ void bk_respond_hooks(apr_pool_t *p);  /* respond.c: bodies of Apache's own erro
 /* dbd.c */
 bool bk_dbd_available(void);
 void bk_dbd_source(bk_server_t *server);
-apr_status_t bk_dbd_child_init(bk_server_t *server, apr_pool_t *pchild);
+apr_status_t bk_dbd_child_init(bk_server_t *server, bk_server_t *main, apr_pool_t *pchild);
 
 /* identity.c */
 void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req);
@@ -87,6 +89,8 @@ void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req);
 void bk_context_make(bk_ctx_t *ctx, request_rec *r);
 
 /* respond.c */
+/* A note on a request that Apache fails with 500 because our database is away. */
+#define BK_NOTE_AWAY "booking-away"
 const char *bk_request_id(request_rec *r);
 int bk_respond(request_rec *r, const bk_resp_t *resp);
 /* Whether Apache's own errors at this request's URL are ours to word. */

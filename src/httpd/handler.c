@@ -8,6 +8,21 @@ APLOG_USE_MODULE(booking);
 #define BODY_LIMIT 65536
 #define DIRECTORY_BASE "api"
 
+/* A site's ErrorDocument would answer our callers with its page: on our URLs the envelope does. */
+static void shield_errors(request_rec *r)
+{
+    static const int statuses[] = {400, 401, 402, 403, 404, 405, 406, 408, 409, 411, 412, 413,
+                                   414, 415, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505};
+    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
+
+    if (!core->response_code_exprs) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        ap_custom_response(r, statuses[i], "\"-"); /* text, which the error filter replaces */
+    }
+}
+
 static void claim_as(request_rec *r, const char *base, const char *path)
 {
     bk_request_t *req = apr_pcalloc(r->pool, sizeof(*req));
@@ -15,6 +30,7 @@ static void claim_as(request_rec *r, const char *base, const char *path)
     req->base = base;
     req->path = *path ? path : "/";
     ap_set_module_config(r->request_config, &booking_module, req);
+    shield_errors(r);
 }
 
 /* In a <Location>: known before any directory is looked at, from translate_name on (in
@@ -66,22 +82,6 @@ static int claim_directory(request_rec *r)
         return DECLINED;
     }
     claim_as(r, apr_pstrmemdup(r->pool, r->uri, strlen(r->uri) - strlen(path)), path);
-    return DECLINED;
-}
-
-/* A site's ErrorDocument would answer our callers with its page: on our URLs the envelope does. */
-static int shield_errors(request_rec *r)
-{
-    static const int statuses[] = {400, 401, 403, 404, 405, 408, 413, 415, 429, 500, 503};
-
-    const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
-
-    if (bk_dir_of(r)->engine != 1 || !ap_is_initial_req(r) || !core->response_code_exprs) {
-        return DECLINED;
-    }
-    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
-        ap_custom_response(r, statuses[i], "\"-"); /* text, which the error filter replaces */
-    }
     return DECLINED;
 }
 
@@ -171,7 +171,6 @@ void bk_handler_hooks(apr_pool_t *p)
     ap_hook_translate_name(claim_url, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_map_to_storage(skip_walk, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_access_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);
-    ap_hook_access_checker(shield_errors, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_type_checker(claim_url, NULL, NULL, APR_HOOK_REALLY_FIRST); /* rewritten to us */
     ap_hook_type_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_REALLY_FIRST);

@@ -29,17 +29,18 @@ static const char *role_claim(request_rec *r, const bk_dir_t *d)
     return d->role_env ? apr_table_get(r->subprocess_env, d->role_env) : claim(r, d, "role");
 }
 
-/* --- scrubbing -------------------------------------------------------------------------------------- */
+/* --- scrubbing -------------------------------------------------------------------------------- */
 
 /* Before authentication no claim can be true: whoever set one (SetEnvIf in an .htaccess, say)
- * is not to be believed. */
+ * is not to be believed. That goes for internal redirects too, where httpd may skip the access
+ * checks but runs SetEnvIf again: so it is done last in the phase in which SetEnvIf runs. */
 static int scrub(request_rec *r)
 {
     const bk_dir_t *d = bk_dir_of(r);
     const apr_array_header_t *env;
     size_t n;
 
-    if (d->engine != 1 || !ap_is_initial_req(r)) {
+    if (d->engine != 1) {
         return DECLINED;
     }
     env = apr_table_elts(r->subprocess_env);
@@ -55,7 +56,7 @@ static int scrub(request_rec *r)
     return DECLINED;
 }
 
-/* --- looking again ------------------------------------------------------------------------------------ */
+/* --- looking again ---------------------------------------------------------------------------- */
 
 /* A NumericDate (RFC 7519 2) in seconds; false when it is none. */
 static bool numeric_date(const char *text, double *out)
@@ -101,7 +102,7 @@ static bool claims_good(request_rec *r, const bk_dir_t *d)
     return !d->audience || (aud && names_audience(aud, d->audience, r->pool));
 }
 
-/* --- capturing ---------------------------------------------------------------------------------------- */
+/* --- capturing -------------------------------------------------------------------------------- */
 
 /* First of the fixups: after authentication, before SetEnv and RewriteRule [E=]. */
 static int capture(request_rec *r)
@@ -174,7 +175,7 @@ void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req)
     role_fill(ctx, req->user, req->role);
 }
 
-/* --- Require booking-role ------------------------------------------------------------------------------ */
+/* --- Require booking-role --------------------------------------------------------------------- */
 
 static authz_status role_check(request_rec *r, const char *line, const void *parsed)
 {
@@ -197,6 +198,7 @@ static authz_status role_check(request_rec *r, const char *line, const void *par
     if (e) {
         ap_log_rerror(APLOG_MARK, APLOG_WARNING, 0, r, "Require booking-role: %s",
                       e->detail ? e->detail : bk_err_name(e->code));
+        apr_table_setn(r->notes, BK_NOTE_AWAY, "1"); /* httpd knows only 500 here */
         return AUTHZ_GENERAL_ERROR;
     }
     while ((word = ap_getword_conf(r->pool, &line)) && *word) {
@@ -230,6 +232,6 @@ void bk_identity_hooks(apr_pool_t *p)
 {
     ap_register_auth_provider(p, AUTHZ_PROVIDER_GROUP, "booking-role", AUTHZ_PROVIDER_VERSION,
                               &role_provider, AP_AUTH_INTERNAL_PER_CONF);
-    ap_hook_access_checker(scrub, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_header_parser(scrub, NULL, NULL, APR_HOOK_REALLY_LAST);
     ap_hook_fixups(capture, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

@@ -33,8 +33,11 @@ static int copy_header(void *to, const char *name, const char *value)
 static const char *challenge(request_rec *r)
 {
     const char *sent = apr_table_get(r->headers_in, "Authorization");
-    const char *name = ap_auth_name(r);
+    const char *name = ap_auth_name(r), *type = ap_auth_type(r);
 
+    if (type && strcasecmp(type, "Basic") == 0) {
+        return apr_psprintf(r->pool, "Basic realm=\"%s\"", name ? name : "booking");
+    }
     return apr_psprintf(r->pool, "Bearer realm=\"%s\"%s", name ? name : "booking",
                         sent ? ", error=\"invalid_token\"" : "");
 }
@@ -86,7 +89,7 @@ int bk_respond(request_rec *r, const bk_resp_t *resp)
     return OK; /* a client that has gone is not an error of ours */
 }
 
-/* --- Apache's own errors -------------------------------------------------------------------------- */
+/* --- Apache's own errors ---------------------------------------------------------------------- */
 
 static bool under(const char *uri, const char *base)
 {
@@ -133,25 +136,27 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     request_rec *r = f->r;
     bk_resp_t resp = {0};
-    bk_code_t code = bk_err_from_status(r->status);
+    bk_err_t *e;
 
     if (f->ctx) {
         apr_brigade_cleanup(bb);
         return APR_SUCCESS;
     }
     f->ctx = r;
-    bk_api_fail(&resp, bk_err_make(code, r->pool, NULL), bk_request_id(r), r->pool);
-    if (resp.status != r->status) {
-        /* Another status of the same kind: Apache's stands, in the line and in the body. */
-        resp.body = NULL;
+    if (apr_table_get(r->notes, BK_NOTE_AWAY)) {
+        r->status = HTTP_SERVICE_UNAVAILABLE;
+        r->status_line = NULL;
     }
+    e = bk_err_make(bk_err_from_status(r->status), r->pool, NULL);
+    e->status = r->status;
+    bk_api_fail(&resp, e, bk_request_id(r), r->pool);
     ap_set_content_type(r, "application/json");
     apr_table_unset(r->headers_out, "Content-Length");
     apr_table_unset(r->headers_out, "Content-Encoding");
     /* Among the headers that a site's own "Header always set" replaces. */
     apr_table_setn(r->err_headers_out, "Cache-Control", "no-store");
     apr_table_setn(r->err_headers_out, "X-Request-Id", bk_request_id(r));
-    apr_table_setn(r->notes, "booking-code", bk_err_name(code));
+    apr_table_setn(r->notes, "booking-code", resp.code);
     if (r->status == HTTP_UNAUTHORIZED && !apr_table_get(r->headers_out, "WWW-Authenticate") &&
         !apr_table_get(r->err_headers_out, "WWW-Authenticate")) {
         apr_table_setn(r->err_headers_out, "WWW-Authenticate", challenge(r));
@@ -160,7 +165,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *bb)
         apr_table_setn(r->err_headers_out, "Retry-After", r->status == 429 ? "60" : "1");
     }
     apr_brigade_cleanup(bb);
-    if (resp.body && !r->header_only) {
+    if (!r->header_only) {
         ap_set_content_length(r, (apr_off_t)resp.len);
         APR_BRIGADE_INSERT_TAIL(bb, apr_bucket_pool_create(resp.body, resp.len, r->pool,
                                                            bb->bucket_alloc));

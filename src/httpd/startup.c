@@ -27,6 +27,29 @@ static bool tree_has(const ap_directive_t *node, const char *name)
     return false;
 }
 
+/* Whether a virtual host says anything of mod_dbd's own: else it shares the main server's pool. */
+static bool has_own_dbd(const ap_directive_t *node, const server_rec *s)
+{
+    static const char *const names[] = {"DBDriver", "DBDParams", "DBDMax", "DBDKeep", "DBDMin",
+                                        "DBDPersist", "DBDExptime"};
+
+    for (; node; node = node->next) {
+        if (strcasecmp(node->directive, "<VirtualHost") == 0 && s->defn_name &&
+            node->line_num == (int)s->defn_line_number &&
+            strcmp(node->filename, s->defn_name) == 0) {
+            for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                if (tree_has(node->first_child, names[i])) {
+                    return true;
+                }
+            }
+        }
+        if (node->first_child && has_own_dbd(node->first_child, s)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int refuse(const bk_server_t *c, const char *what)
 {
     ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, c->server, "BookingEngine On at %s: %s",
@@ -87,6 +110,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     (void)plog;
     (void)ptemp;
     for (server_rec *s = main; s; s = s->next) {
+        bk_server_of(s)->own_pool = s == main || has_own_dbd(ap_conftree, s);
         bk_dbd_source(bk_server_of(s));
     }
     bk_log_use(log_line);
@@ -103,7 +127,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main)
     }
     for (server_rec *s = main; s && rv == APR_SUCCESS; s = s->next) {
         bk_server_t *c = bk_server_of(s);
-        rv = bk_dbd_child_init(c, pchild);
+        rv = bk_dbd_child_init(c, bk_server_of(main), pchild);
         if (c->test_clock == 1) {
             bk_clock_use(getenv("BOOKING_NOW"));
         }

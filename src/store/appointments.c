@@ -46,7 +46,7 @@ const bk_stmt_t bk_stmt_book = {
     "    SELECT 'event', id, " OUTBOX_KEY("$5", "booked", "0") ","
     "           '{\"type\": \"AppointmentBooked\", \"revision\": 0}'::jsonb FROM visit"
     "    UNION ALL"
-    "    SELECT 'meeting', id, " OUTBOX_KEY("$5", "meeting-create", "0") ","
+    "    SELECT 'meeting', id, " OUTBOX_KEY("$5", "meeting-create", "0") " || '-' || $16,"
     "           jsonb_build_object('operation', 'create', 'platform', $16, 'revision', 0)"
     "      FROM visit WHERE $16 IS NOT NULL),"
     " audit AS ("
@@ -105,7 +105,7 @@ const bk_stmt_t bk_stmt_user_list = {
     "   AND ($2 = 0 OR a.practitioner_id = $2)"
     "   AND ($3::text IS NULL OR a.status = $3)"
     "   AND ($4::date IS NULL OR a.date >= $4) AND ($5::date IS NULL OR a.date <= $5)"
-    "   AND ($6::timestamptz IS NULL OR (a.starts_at, a.id) > ($6, $7))"
+    "   AND (a.starts_at, a.id) > (coalesce($6, '-infinity'::timestamptz), $7)"
     " ORDER BY a.starts_at, a.id LIMIT $8"};
 
 /* Only if it is still as it was seen: the revision rises with every move and end. */
@@ -126,7 +126,8 @@ static const bk_stmt_t cancel_stmt = {
     "           jsonb_build_object('type', 'AppointmentCancelled', 'revision', revision)"
     "      FROM gone"
     "    UNION ALL"
-    "    SELECT 'meeting', id, " OUTBOX_KEY("uid", "meeting-delete", "revision") ","
+    "    SELECT 'meeting', id, " OUTBOX_KEY("uid", "meeting-delete", "revision")
+    "           || '-' || platform,"
     "           jsonb_build_object('operation', 'delete', 'platform', platform,"
     "                              'revision', revision) FROM gone, meeting),"
     " audit AS ("
@@ -164,7 +165,7 @@ static const bk_stmt_t move_stmt = {
     "           jsonb_build_object('type', 'AppointmentRescheduled', 'revision', revision,"
     "                              'originalStartTime', $8) FROM moved"
     "    UNION ALL"
-    "    SELECT 'meeting', id, " OUTBOX_KEY("uid", "meeting-move", "revision") ","
+    "    SELECT 'meeting', id, " OUTBOX_KEY("uid", "meeting-move", "revision") " || '-' || platform,"
     "           jsonb_build_object('operation', 'move', 'platform', platform,"
     "                              'revision', revision) FROM moved, meeting),"
     " audit AS ("

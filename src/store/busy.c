@@ -125,6 +125,7 @@ bk_err_t *bk_store_calendars_load(apr_array_header_t **out, bk_db_t *db, const a
     bk_args_t a = {0};
     bk_rows_t *rows;
     calendar_reader_t in = {NULL, NULL, NULL};
+    bk_err_t *e;
 
     bk_arg_ints(&a, ids, n, p);
     BK_TRY(bk_db_run(&rows, db, &calendars_load, &a, p));
@@ -136,7 +137,17 @@ bk_err_t *bk_store_calendars_load(apr_array_header_t **out, bk_db_t *db, const a
             while (end < bk_rows_count(rows) && bk_cell_int(rows, end, CAL_ID) == id) {
                 end++;
             }
-            BK_TRY(calendar_head(&in, rows, r, end - r, p));
+            e = calendar_head(&in, rows, r, end - r, p);
+            if (e && n == 1) {
+                return e;
+            }
+            if (e) {
+                /* One broken record must not hide everybody else. */
+                bk_log(BK_LOG_ERROR, "%s", e->detail);
+                r = end - 1;
+                in.calendar = NULL;
+                continue;
+            }
             APR_ARRAY_PUSH(*out, bk_calendar_t *) = in.calendar;
         }
         calendar_row(&in, rows, r);

@@ -80,19 +80,16 @@ bk_err_t *bk_store_hours_list(apr_array_header_t **out, bk_db_t *db, apr_int64_t
     return NULL;
 }
 
-static bk_err_t *save(bool *found, bk_num_t *id, bk_db_t *db, const bk_stmt_t *insert,
+static bk_err_t *save(apr_int64_t *id, bk_db_t *db, bk_num_t existing, const bk_stmt_t *insert,
                       const bk_stmt_t *replace, bk_args_t *a, apr_pool_t *p)
 {
     bk_rows_t *rows;
 
-    if (id->set) {
-        bk_arg_int(a, id->v);
+    if (existing.set) {
+        bk_arg_int(a, existing.v);
     }
-    BK_TRY(bk_db_run(&rows, db, id->set ? replace : insert, a, p));
-    *found = bk_rows_count(rows) == 1;
-    if (*found) {
-        *id = BK_NUM(bk_cell_int(rows, 0, 0));
-    }
+    BK_TRY(bk_db_run(&rows, db, existing.set ? replace : insert, a, p));
+    *id = bk_rows_count(rows) ? bk_cell_int(rows, 0, 0) : 0;
     return NULL;
 }
 
@@ -109,7 +106,7 @@ static bk_err_t *drop(bool *found, bk_db_t *db, const bk_stmt_t *stmt,
     return NULL;
 }
 
-bk_err_t *bk_store_hours_save(bool *found, bk_db_t *db, bk_hours_t *row, apr_pool_t *p)
+bk_err_t *bk_store_hours_save(apr_int64_t *id, bk_db_t *db, const bk_hours_t *row, apr_pool_t *p)
 {
     bk_args_t a = {0};
 
@@ -120,7 +117,7 @@ bk_err_t *bk_store_hours_save(bool *found, bk_db_t *db, bk_hours_t *row, apr_poo
     bk_arg_int4(&a, (int)row->slot_minutes.v);
     bk_arg_bool(&a, row->is_available.v != 0);
     bk_arg_text(&a, row->notes);
-    return save(found, &row->id, db, &hours_insert, &hours_replace, &a, p);
+    return save(id, db, row->id, &hours_insert, &hours_replace, &a, p);
 }
 
 bk_err_t *bk_store_hours_delete(bool *found, bk_db_t *db, apr_int64_t practitioner_id,
@@ -162,7 +159,8 @@ bk_err_t *bk_store_overrides_list(apr_array_header_t **out, bk_db_t *db,
     return NULL;
 }
 
-bk_err_t *bk_store_override_save(bool *found, bk_db_t *db, bk_date_override_t *row, apr_pool_t *p)
+bk_err_t *bk_store_override_save(apr_int64_t *id, bk_db_t *db, const bk_date_override_t *row,
+                                 apr_pool_t *p)
 {
     bk_args_t a = {0};
 
@@ -173,7 +171,7 @@ bk_err_t *bk_store_override_save(bool *found, bk_db_t *db, bk_date_override_t *r
     row->end.set ? bk_arg_tod(&a, (int)row->end.v) : bk_arg_null_tod(&a);
     bk_arg_int4(&a, (int)row->slot_minutes.v);
     bk_arg_text(&a, row->note);
-    return save(found, &row->id, db, &override_insert, &override_replace, &a, p);
+    return save(id, db, row->id, &override_insert, &override_replace, &a, p);
 }
 
 bk_err_t *bk_store_override_delete(bool *found, bk_db_t *db, apr_int64_t practitioner_id,

@@ -1,17 +1,20 @@
-/* First answers, kept under an Idempotency-Key; the audit of everything else; the schema. */
+/* First answers, kept under an Idempotency-Key. */
 #include "booking/store.h"
-#include "statements.h"
 
 #include <string.h>
 
 /* Old keys go with each new one, a few at a time, so that no job is needed to keep the table
- * small. The key claimed is among them when it is old itself. */
+ * small. */
 static const bk_stmt_t keys_purge = {
     "keys_purge",
-    "DELETE FROM idempotency_keys WHERE (scope, key) IN ("
-    "    SELECT scope, key FROM idempotency_keys WHERE created_at < $1 - interval '24 hours'"
-    "     ORDER BY created_at LIMIT 8 FOR UPDATE SKIP LOCKED)"
-    " OR (scope = $2 AND key = $3 AND created_at < $1 - interval '24 hours')"};
+    "DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY("
+    "    SELECT ctid FROM idempotency_keys WHERE created_at < $1 - interval '24 hours'"
+    "     ORDER BY created_at LIMIT 8 FOR UPDATE SKIP LOCKED))"};
+
+static const bk_stmt_t key_forget = {
+    "key_forget",
+    "DELETE FROM idempotency_keys"
+    " WHERE scope = $1 AND key = $2 AND created_at < $3 - interval '24 hours'"};
 
 static const bk_stmt_t key_claim = {
     "key_claim",
@@ -27,14 +30,6 @@ static const bk_stmt_t key_answer = {
     "key_answer",
     "UPDATE idempotency_keys SET status = $3, location = $4, response_sealed = $5"
     " WHERE scope = $1 AND key = $2"};
-
-static const bk_stmt_t audit_insert = {
-    "audit_insert",
-    "INSERT INTO audit_log (actor, actor_role, request_id, action, practitioner_id)"
-    " VALUES ($1, $2, $3, $4, $5)"};
-
-static const bk_stmt_t migration_level = {
-    "migration_level", "SELECT coalesce(max(version), 0) FROM booking_migrations"};
 
 static bk_err_t *key_load(bool *found, bk_first_answer_t *first, bk_db_t *db, const char *scope,
                           const char *key, apr_pool_t *p)
@@ -64,18 +59,20 @@ bk_err_t *bk_store_key_claim(bool *claimed, bk_first_answer_t *first, bk_db_t *d
                              const char *scope, const char *key,
                              const unsigned char request_hash[32], bk_time_t now, apr_pool_t *p)
 {
-    bk_args_t purge = {0}, claim = {0};
+    bk_args_t purge = {0}, forget = {0}, claim = {0};
     bk_rows_t *rows;
     bool found = false;
 
     bk_arg_time(&purge, now);
-    bk_arg_text(&purge, scope);
-    bk_arg_text(&purge, key);
+    bk_arg_text(&forget, scope);
+    bk_arg_text(&forget, key);
+    bk_arg_time(&forget, now);
     bk_arg_text(&claim, scope);
     bk_arg_text(&claim, key);
     bk_arg_bytes(&claim, (bk_bytes_t){request_hash, 32});
     bk_arg_time(&claim, now);
     BK_TRY(bk_db_run(NULL, db, &keys_purge, &purge, p));
+    BK_TRY(bk_db_run(NULL, db, &key_forget, &forget, p));
     /* Whoever held the key may have rolled back or been purged between the two statements. */
     for (int try = 0; try < 3 && !found; try++) {
         BK_TRY(bk_db_run(&rows, db, &key_claim, &claim, p));
@@ -99,38 +96,4 @@ bk_err_t *bk_store_key_answer(bk_db_t *db, const char *scope, const char *key, i
     bk_arg_text(&a, location);
     bk_arg_bytes(&a, response_sealed);
     return bk_db_run(NULL, db, &key_answer, &a, p);
-}
-
-bk_err_t *bk_store_audit(bk_db_t *db, const bk_actor_t *actor, const char *action,
-                         apr_int64_t practitioner_id, apr_pool_t *p)
-{
-    bk_args_t a = {0};
-
-    bk_arg_text(&a, actor->user_id);
-    bk_arg_text(&a, actor->role);
-    bk_arg_text(&a, actor->request_id);
-    bk_arg_text(&a, action);
-    bk_arg_int(&a, practitioner_id);
-    return bk_db_run(NULL, db, &audit_insert, &a, p);
-}
-
-bk_err_t *bk_store_migration_level(int *level, bk_db_t *db, apr_pool_t *p)
-{
-    bk_rows_t *rows;
-
-    BK_TRY(bk_db_run(&rows, db, &migration_level, NULL, p));
-    *level = (int)bk_cell_int(rows, 0, 0);
-    return NULL;
-}
-
-const bk_stmt_t *bk_store_statement(const char *name)
-{
-    static const bk_stmt_t *const measured[] = {&bk_stmt_busy, &bk_stmt_book, &bk_stmt_user_list};
-
-    for (size_t i = 0; i < sizeof(measured) / sizeof(measured[0]); i++) {
-        if (strcmp(measured[i]->name, name) == 0) {
-            return measured[i];
-        }
-    }
-    return NULL;
 }

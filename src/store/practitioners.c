@@ -26,7 +26,7 @@ static const bk_stmt_t practitioner_list = {
     " ORDER BY id LIMIT $5"};
 
 static const bk_stmt_t practitioner_by_user = {
-    "practitioner_by_user", "SELECT id FROM practitioners WHERE user_id = $1"};
+    "practitioner_by_user", "SELECT id FROM practitioners WHERE user_id = $1 AND active"};
 
 /* JSON text of an array of strings to text[]. */
 #define STRINGS(n) "(SELECT array_agg(e ORDER BY o) FROM" \

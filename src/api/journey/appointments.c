@@ -8,7 +8,7 @@
 #define PAGE_DEFAULT 50
 #define PAGE_MAX 200
 
-/* --- shapes ------------------------------------------------------------------------------------ */
+/* --- shapes ----------------------------------------------------------------------------------- */
 
 static const char *const platforms[] = {"zoom", "google-meet", "teams", NULL};
 static const char *const statuses[] = {"held",      "scheduled", "confirmed", "completed",
@@ -210,7 +210,7 @@ BK_SHAPE(appointment_list, "AppointmentList", list_t);
 bk_handler_t bk_handle_appointment_create, bk_handle_appointment_get,
     bk_handle_appointment_cancel, bk_handle_appointment_move, bk_handle_appointment_list;
 
-/* --- words for a visit ------------------------------------------------------------------------- */
+/* --- words for a visit ------------------------------------------------------------------------ */
 
 static const char *text_or_empty(const char *s)
 {
@@ -235,11 +235,22 @@ static const char *instant_words(bk_time_t t, const bk_zone_t *zone, apr_pool_t 
     return apr_pstrdup(p, text);
 }
 
+/* All of a visit's times, from its two instants, so that they cannot contradict one another. */
 static void times_words(visit_t *v, bk_time_t start, bk_time_t end, const char *zone_name,
                         apr_pool_t *p)
 {
     const bk_zone_t *zone = bk_zone_find(zone_name);
+    bk_date_t date = (bk_date_t)(start / BK_DAY_S);
+    int tod = (int)(start % BK_DAY_S);
 
+    if (zone) {
+        bk_zone_to_local(zone, start, &date, &tod);
+    }
+    else {
+        zone_name = "UTC"; /* a zone that this host does not know */
+    }
+    v->date = BK_NUM(date);
+    v->time = BK_NUM(tod);
     v->starts_at = instant_words(start, zone, p);
     v->ends_at = instant_words(end, zone, p);
     v->minutes = BK_NUM((end - start) / 60);
@@ -262,8 +273,6 @@ static bk_err_t *appointment_words(visit_t **out, bk_req_t *req, const bk_appoin
     v->user_name = words.name;
     v->user_email = words.email;
     v->notes = words.notes;
-    v->date = BK_NUM(a->date);
-    v->time = BK_NUM(a->tod);
     v->session_type = text_or_empty(a->session_type);
     v->status = a->status;
     v->revision = BK_NUM(a->revision);
@@ -285,13 +294,11 @@ static void visit_words(visit_t *v, bk_req_t *req, const bk_visit_t *visit)
     v->booking_id = bk_visit_public_id(visit->uid, p);
     v->status = visit->status;
     v->revision = BK_NUM(visit->revision);
-    v->date = BK_NUM(visit->slot.date);
-    v->time = BK_NUM(visit->slot.tod);
     v->manage_token = bk_manage_token(&req->ctx, visit->uid, visit->slot.end);
     times_words(v, visit->slot.start, visit->slot.end, visit->time_zone, p);
 }
 
-/* --- booking ------------------------------------------------------------------------------------ */
+/* --- booking ---------------------------------------------------------------------------------- */
 
 /* A start is an instant, or a date and a time. */
 static bk_err_t *start_check(bk_err_t *e, const bk_start_t *s, apr_pool_t *p)
@@ -299,7 +306,8 @@ static bk_err_t *start_check(bk_err_t *e, const bk_start_t *s, apr_pool_t *p)
     if (s->instant.set || bk_err_mentions(e, s->instant_field)) {
         bool clear = !bk_err_mentions(e, s->date_field) && !bk_err_mentions(e, s->tod_field);
         return clear && (s->date.set || s->tod.set)
-                   ? bk_err_add_once(e, p, s->instant_field, "cannot be combined with date and time")
+                   ? bk_err_add_once(e, p, s->instant_field,
+                                     "cannot be combined with date and time")
                    : e;
     }
     if (!s->date.set) {
@@ -359,34 +367,6 @@ static bk_err_t *move_check(bk_err_t *e, const void *body, const void *baton, ap
     return start_check(e, &start, p);
 }
 
-/* Whom the caller may book for; *user_id is whose visit it will be. */
-static bk_err_t *client_decide(const char **user_id, bk_req_t *req, const create_t *in)
-{
-    bk_ctx_t *ctx = &req->ctx;
-    apr_int64_t practice;
-    bool known = false;
-    bk_db_t *db;
-
-    *user_id = in->user_id;
-    if (bk_granted(req, BK_GRANT_OWN)) {
-        *user_id = ctx->user_id;
-        return in->user_id && strcmp(in->user_id, ctx->user_id) != 0
-                   ? bk_err_field(BK_E_FORBIDDEN, "userId", "must be the signed-in user", ctx->p)
-                   : NULL;
-    }
-    if (bk_granted(req, BK_GRANT_PRACTICE)) {
-        BK_TRY(bk_identity_practice(&practice, ctx));
-        if (practice != in->practitioner_id.v) {
-            return bk_err_field(BK_E_FORBIDDEN, "practitionerId", "must be your own practice",
-                                ctx->p);
-        }
-        BK_TRY(bk_ctx_db(&db, ctx));
-        BK_TRY(bk_store_client_known(&known, db, in->user_id, practice, ctx->p));
-        return known ? NULL : bk_err_make(BK_E_NOT_YOUR_CLIENT, ctx->p, NULL);
-    }
-    return NULL;
-}
-
 static const char *manage_url(const bk_req_t *req, const visit_t *v)
 {
     return apr_pstrcat(req->ctx.p, req->public_base(req->host), "/appointments/", v->booking_id,
@@ -406,7 +386,7 @@ bk_err_t *bk_handle_appointment_create(bk_resp_t *resp, bk_req_t *req)
     bk_visit_t visit;
     visit_t out;
 
-    BK_TRY(client_decide(&order.user_id, req, in));
+    order.user_id = in->user_id;
     BK_TRY(bk_visit_book(&visit, &req->ctx, &order));
     visit_words(&out, req, &visit);
     out.practitioner_id = in->practitioner_id;
@@ -423,7 +403,7 @@ bk_err_t *bk_handle_appointment_create(bk_resp_t *resp, bk_req_t *req)
     return NULL;
 }
 
-/* --- one visit ------------------------------------------------------------------------------------ */
+/* --- one visit -------------------------------------------------------------------------------- */
 
 /* The visit in the path, if the caller may see it and, with If-Match, it is as they saw it. */
 static bk_err_t *visit_open(bk_appointment_t **out, bk_req_t *req)
@@ -485,7 +465,7 @@ bk_err_t *bk_handle_appointment_move(bk_resp_t *resp, bk_req_t *req)
     return NULL;
 }
 
-/* --- a user's visits ------------------------------------------------------------------------------ */
+/* --- a user's visits -------------------------------------------------------------------------- */
 
 static bk_err_t *filter_make(bk_appointment_filter_t *f, bk_req_t *req, int limit)
 {
@@ -495,15 +475,6 @@ static bk_err_t *filter_make(bk_appointment_filter_t *f, bk_req_t *req, int limi
                                    .from = q->from, .to = q->to, .limit = limit + 1};
     if (q->cursor) {
         BK_TRY(bk_cursor_parse(&f->after_start, &f->after_id, q->cursor, req->ctx.p));
-    }
-    if (bk_granted(req, BK_GRANT_OWN) && strcmp(req->params[0], req->ctx.user_id) != 0) {
-        return bk_err_make(BK_E_NOT_FOUND, req->ctx.p, NULL);
-    }
-    if (bk_granted(req, BK_GRANT_PRACTICE) && strcmp(req->params[0], req->ctx.user_id) != 0) {
-        BK_TRY(bk_identity_practice(&f->practitioner_id, &req->ctx));
-        if (f->practitioner_id == 0) {
-            f->practitioner_id = -1; /* a therapist without a practice sees nobody's */
-        }
     }
     return NULL;
 }
@@ -515,11 +486,9 @@ bk_err_t *bk_handle_appointment_list(bk_resp_t *resp, bk_req_t *req)
     bk_appointment_filter_t filter;
     apr_array_header_t *found;
     list_t out = {NULL, NULL};
-    bk_db_t *db;
 
     BK_TRY(filter_make(&filter, req, limit));
-    BK_TRY(bk_ctx_db(&db, &req->ctx));
-    BK_TRY(bk_store_appointment_list(&found, db, &filter, req->ctx.p));
+    BK_TRY(bk_visit_list(&found, &req->ctx, &filter));
     if (found->nelts > limit) {
         const bk_appointment_t *last = APR_ARRAY_IDX(found, limit - 1, bk_appointment_t *);
         apr_array_pop(found);

@@ -7,6 +7,7 @@
 #define RANGE_DAYS_MAX 62
 #define SEARCH_DEFAULT 50
 #define SEARCH_MAX 200
+#define SEARCH_DAYS_MAX 1000 /* practitioners times dates on a page: what one answer may cost */
 
 /* --- shapes ---------------------------------------------------------------------------------- */
 
@@ -97,7 +98,7 @@ static const bk_field_t availability_search_query_fields[] = {
 static bk_shape_check_t search_check;
 BK_SHAPE_CHECKED(availability_search_query, "AvailabilitySearchQuery", search_t, search_check);
 
-/* --- writing ----------------------------------------------------------------------------------- */
+/* --- writing ---------------------------------------------------------------------------------- */
 
 static void put_slot(bk_buf_t *b, const bk_slot_t *slot)
 {
@@ -192,7 +193,7 @@ static void put_free_days(bk_buf_t *b, const bk_slots_t *slots)
     bk_buf_putc(b, ']');
 }
 
-/* --- handlers ---------------------------------------------------------------------------------- */
+/* --- handlers --------------------------------------------------------------------------------- */
 
 bk_handler_t bk_handle_availability_get, bk_handle_availability_search;
 
@@ -292,11 +293,12 @@ static void put_found(bk_buf_t *b, const bk_free_times_t *times)
 bk_err_t *bk_handle_availability_search(bk_resp_t *resp, bk_req_t *req)
 {
     const search_t *q = req->query_in;
-    int limit = q->limit.set ? (int)q->limit.v : SEARCH_DEFAULT, n;
+    int limit = q->limit.set ? (int)q->limit.v : SEARCH_DEFAULT;
+    int most = SEARCH_DAYS_MAX / (int)(q->to.v - q->from.v + 1);
     bk_practitioner_filter_t filter = {.language = q->language, .specialty = q->specialty,
-                                       .limit = limit + 1};
-    const char *next = NULL;
+                                       .limit = limit < most ? limit : most};
     apr_array_header_t *found;
+    apr_int64_t next;
     bk_num_t after, unused;
     bk_buf_t b;
 
@@ -304,25 +306,20 @@ bk_err_t *bk_handle_availability_search(bk_resp_t *resp, bk_req_t *req)
         BK_TRY(bk_cursor_parse(&after, &unused, q->cursor, req->ctx.p));
         filter.after_id = after.v;
     }
-    BK_TRY(bk_free_times_search(&found, &req->ctx, &filter, q->practitioner_id.v,
+    BK_TRY(bk_free_times_search(&found, &next, &req->ctx, &filter, q->practitioner_id.v,
                                 (bk_date_t)q->from.v, (bk_date_t)q->to.v));
-    n = found->nelts > limit ? limit : found->nelts;
-    if (found->nelts > limit) {
-        const bk_free_times_t *last = &APR_ARRAY_IDX(found, limit - 1, bk_free_times_t);
-        next = bk_cursor_make(last->calendar->practitioner_id, 0, req->ctx.p);
-    }
     bk_buf_init(&b, 8192, req->ctx.p);
     bk_buf_putc(&b, '{');
     put_date(&b, "from", (bk_date_t)q->from.v);
     bk_buf_puts(&b, ", ");
     put_date(&b, "to", (bk_date_t)q->to.v);
     bk_buf_puts(&b, ", \"practitioners\": [");
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < found->nelts; i++) {
         bk_buf_puts(&b, i ? ", " : "");
         put_found(&b, &APR_ARRAY_IDX(found, i, bk_free_times_t));
     }
     bk_buf_puts(&b, "], \"nextCursor\": ");
-    next ? bk_buf_json(&b, next) : bk_buf_puts(&b, "null");
+    next ? bk_buf_json(&b, bk_cursor_make(next, 0, req->ctx.p)) : bk_buf_puts(&b, "null");
     bk_buf_putc(&b, '}');
     bk_answer_raw(resp, req, &b);
     return NULL;

@@ -177,8 +177,11 @@ bk_err_t *bk_handle_practitioner_get(bk_resp_t *resp, bk_req_t *req)
     BK_TRY(bk_param_id(&id, req, 0, "practitioner"));
     BK_TRY(bk_ctx_db(&db, &req->ctx));
     BK_TRY(bk_store_practitioner_find(&row, db, id, req->ctx.p));
-    if (!row || (!row->active.v && bk_identity_require_practice(&req->ctx, id))) {
+    if (!row) {
         return bk_err_make(BK_E_NOT_FOUND, req->ctx.p, NULL);
+    }
+    if (!row->active.v) {
+        BK_TRY(bk_identity_require_practice(&req->ctx, id));
     }
     BK_TRY(veil(row, req));
     bk_answer(resp, req, row);
@@ -212,11 +215,6 @@ bk_err_t *bk_handle_practitioner_update(bk_resp_t *resp, bk_req_t *req)
     apr_int64_t id;
 
     BK_TRY(bk_param_id(&id, req, 0, "practitioner"));
-    if (req->ctx.role != BK_ROLE_ADMIN && (row.user_id || row.active.set)) {
-        BK_TRY(bk_identity_require_practice(&req->ctx, id));
-        return bk_err_field(BK_E_FORBIDDEN, row.user_id ? "userId" : "active",
-                            "only an administrator may change this", req->ctx.p);
-    }
     row.id = BK_NUM(id);
     return save(resp, req, &row);
 }

@@ -14,6 +14,10 @@ SELECT p, 'Practitioner ' || p, CASE WHEN p <= 10 THEN 'Ten' ELSE 'Others' END,
 INSERT INTO practitioner_schedules (practitioner_id, day_of_week, start_time, end_time,
                                     slot_duration_minutes)
 SELECT p.id, day, '09:00', '17:00', 30 FROM practitioners p, generate_series(1, 5) day;
+-- One version for all, so that pgbench can name it.
+ALTER TABLE practitioners DISABLE TRIGGER USER;
+UPDATE practitioners SET schedule_version = 1000;
+ALTER TABLE practitioners ENABLE TRIGGER USER;
 INSERT INTO people (id, user_id)
 SELECT u, 'user-' || u FROM generate_series(1, :users) u;
 
