@@ -136,8 +136,9 @@ typedef struct {
 
 /* Books, for whom the caller may: a client for nobody but themselves (the order's user may be left
  * out), a therapist into their own practice for clients of theirs, an admin for anybody, a
- * guest without a user. FORBIDDEN, NOT_YOUR_CLIENT; NOT_FOUND (practitioner), PAST_TIME, SLOT_UNAVAILABLE, SLOT_TAKEN, CLIENT_BUSY, or
- * VALIDATION_FAILED when the wall time does not exist. */
+ * guest without a user. FORBIDDEN, NOT_YOUR_CLIENT; NOT_FOUND (practitioner), PAST_TIME,
+ * SLOT_UNAVAILABLE, SLOT_TAKEN, CLIENT_BUSY, or VALIDATION_FAILED when the wall time does not
+ * exist. */
 bk_err_t *bk_visit_book(bk_visit_t *out, bk_ctx_t *ctx, const bk_order_t *order);
 
 /* Visits of filter->user_id that the caller may see: all of one's own, for therapists those of

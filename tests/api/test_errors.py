@@ -231,7 +231,7 @@ def test_accept(api, accept, status):
     ("application/json", 201), ("application/json; charset=utf-8", 201),
     ("APPLICATION/JSON", 201), ("application/json;charset=\"UTF-8\"", 201),
     ("application/json;charset=latin-1", 201),  # no parameter changes what JSON is
-    (None, 201),  # nothing said: read as JSON
+    (None, 415),  # a page of another site could send it so
     ("", 415), ("text/plain", 415), ("text/json", 415), ("application/jsonp", 415),
     ("multipart/form-data; boundary=x", 415), ("application/x-www-form-urlencoded", 415)])
 def test_media_types(user, doctor, kind, status):

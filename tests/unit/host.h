@@ -23,6 +23,7 @@ typedef struct {
     const char *body;
     size_t len;
     int bodies_read;
+    bool untyped; /* sends a body without saying what it is */
 } host_t;
 
 static int host_leases; /* how often somebody asked for a connection */
@@ -41,6 +42,9 @@ static inline const char *host_header(void *host, const char *name)
         if (strcasecmp(h->names[i], name) == 0) {
             return h->values[i];
         }
+    }
+    if (h->len && !h->untyped && strcasecmp(name, "Content-Type") == 0) {
+        return "application/json";
     }
     return NULL;
 }
@@ -74,7 +78,8 @@ static inline void host_release(void *source, void *token)
     (void)token;
 }
 
-static const bk_db_source_t host_source = {host_lease, host_release, NULL, true};
+static apr_uint32_t host_pooled;
+static const bk_db_source_t host_source = {host_lease, host_release, NULL, true, &host_pooled};
 
 /* A ring with one key, or NULL when that is refused. */
 static inline bk_keyring_t *host_keys(const char *id, const char *hex, apr_pool_t *p)

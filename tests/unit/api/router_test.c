@@ -321,7 +321,8 @@ static void accepted(void **state)
                                        "application/*", "text/html, */*;q=0.1",
                                        "text/html,application/json;q=0.9", " application/json ",
                                        "application/json; charset=utf-8", "text/html;q=0,*/*"};
-    static const char *const bad[] = {"text/html", "text/*", "application/jsonx",
+    static const char *const bad[] = {"application/json;q=0, */*",
+                                      "text/html", "text/*", "application/jsonx",
                                       "application/json;q=0", "application/json; Q=0.0",
                                       "text/html, application/xml;q=0.9",
                                       "application/problem+json"};
@@ -361,6 +362,18 @@ static void content_type(void **state)
     content_is("Content-Type", "application/jsonx", false);
     content_is("Content-Type", "application/x-www-form-urlencoded", false);
     content_is("Content-Encoding", "gzip", false);
+}
+
+/* Another site's page can send a body without a type, and the visitor's cookies with it. */
+static void content_untyped(void **state)
+{
+    bk_req_t req = request("POST", "/practitioners");
+
+    (void)state;
+    body_set("{}");
+    host.untyped = true;
+    sign_in(&req, BK_ROLE_ADMIN);
+    serve(&req, 415);
 }
 
 /* --- input -------------------------------------------------------------------------- */
@@ -536,7 +549,8 @@ int main(void)
         ROUTE_TEST(params_broken),  ROUTE_TEST(ids_broken),        ROUTE_TEST(method_not_allowed),
         ROUTE_TEST(options),        ROUTE_TEST(groups_off),        ROUTE_TEST(group_names),
         ROUTE_TEST(grants),         ROUTE_TEST(writes_are_guarded), ROUTE_TEST(role_unnamed),
-        ROUTE_TEST(accepted),       ROUTE_TEST(content_type),      ROUTE_TEST(body_too_large),
+        ROUTE_TEST(accepted),       ROUTE_TEST(content_type),      ROUTE_TEST(content_untyped),
+        ROUTE_TEST(body_too_large),
         ROUTE_TEST(body_malformed), ROUTE_TEST(query_wrong),       ROUTE_TEST(idempotency_keys),
         ROUTE_TEST(manage_tokens),  ROUTE_TEST(database_away),     ROUTE_TEST(health_away),
         ROUTE_TEST(failures_are_logged), ROUTE_TEST(answers_with_tag),
