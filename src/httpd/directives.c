@@ -267,6 +267,27 @@ static const char *set_routes(cmd_parms *cmd, void *conf, const char *args)
     return NULL;
 }
 
+/* A word that can begin, or be, the name of an environment variable. */
+static const char *set_env_name(cmd_parms *cmd, void *conf, const char *text)
+{
+    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+
+    if (n == 0 || text[n]) {
+        return apr_psprintf(cmd->pool, "%s must be letters, digits, '_' and '-', such as "
+                            "OAUTH2_CLAIM_, not \"%s\"", cmd->cmd->name, text);
+    }
+    return ap_set_string_slot(cmd, conf, text);
+}
+
+static const char *set_expected(cmd_parms *cmd, void *conf, const char *text)
+{
+    if (!*text) {
+        return apr_psprintf(cmd->pool, "%s must not be empty: leave the line out to accept any",
+                            cmd->cmd->name);
+    }
+    return ap_set_string_slot(cmd, conf, text);
+}
+
 static const char *set_body_limit(cmd_parms *cmd, void *conf, const char *text)
 {
     int n = 0;
@@ -299,13 +320,13 @@ const command_rec bk_directives[] = {
                   "days after a visit that its manage token stays good"),
     AP_INIT_TAKE1("BookingBodyLimit", set_body_limit, NULL, IN_SECTIONS,
                   "largest request body, bytes"),
-    AP_INIT_TAKE1("BookingIdentityPrefix", ap_set_string_slot, OFFSET(identity_prefix),
+    AP_INIT_TAKE1("BookingIdentityPrefix", set_env_name, OFFSET(identity_prefix),
                   IN_SECTIONS, "prefix of the environment variables that hold verified claims"),
-    AP_INIT_TAKE1("BookingRoleEnv", ap_set_string_slot, OFFSET(role_env), IN_SECTIONS,
+    AP_INIT_TAKE1("BookingRoleEnv", set_env_name, OFFSET(role_env), IN_SECTIONS,
                   "environment variable that holds the role"),
-    AP_INIT_TAKE1("BookingIssuer", ap_set_string_slot, OFFSET(issuer), IN_SECTIONS,
+    AP_INIT_TAKE1("BookingIssuer", set_expected, OFFSET(issuer), IN_SECTIONS,
                   "the only issuer (iss) whose tokens are good"),
-    AP_INIT_TAKE1("BookingAudience", ap_set_string_slot, OFFSET(audience), IN_SECTIONS,
+    AP_INIT_TAKE1("BookingAudience", set_expected, OFFSET(audience), IN_SECTIONS,
                   "the audience (aud) that tokens must name"),
     AP_INIT_RAW_ARGS("BookingKey", set_key, NULL, IN_SERVER,
                   "a key's id and where it is: file:/path, env:NAME or exec:/command"),

@@ -16,15 +16,30 @@ static void log_line(bk_log_level_t level, const char *line)
     ap_log_error(APLOG_MARK, levels[level] | APLOG_NOERRNO, 0, ap_server_conf, "%s", line);
 }
 
-static bool tree_has(const ap_directive_t *node, const char *name)
+/* The first directive of that name in the tree, or NULL. */
+static const ap_directive_t *tree_find(const ap_directive_t *node, const char *name)
 {
     for (; node; node = node->next) {
-        if (strcasecmp(node->directive, name) == 0 ||
-            (node->first_child && tree_has(node->first_child, name))) {
-            return true;
+        const ap_directive_t *found = strcasecmp(node->directive, name) == 0 ? node
+            : node->first_child ? tree_find(node->first_child, name) : NULL;
+        if (found) {
+            return found;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* Whether every DBDriver says pgsql: our statements speak to libpq beneath it. */
+static bool drivers_good(const ap_directive_t *node)
+{
+    for (; node; node = node->next) {
+        if ((strcasecmp(node->directive, "DBDriver") == 0 &&
+             strcasecmp(node->args, "pgsql") != 0) ||
+            (node->first_child && !drivers_good(node->first_child))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* Whether a virtual host says anything of mod_dbd's own: else it shares the main server's pool. */
@@ -38,7 +53,7 @@ static bool has_own_dbd(const ap_directive_t *node, const server_rec *s)
             node->line_num == (int)s->defn_line_number &&
             strcmp(node->filename, s->defn_name) == 0) {
             for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                if (tree_has(node->first_child, names[i])) {
+                if (tree_find(node->first_child, names[i])) {
                     return true;
                 }
             }
@@ -66,7 +81,8 @@ static int check(bk_server_t *c, apr_pool_t *ptemp)
     if (!bk_dbd_available()) {
         return refuse(c, "mod_dbd is required: write LoadModule dbd_module modules/mod_dbd.so");
     }
-    if (!tree_has(ap_conftree, "DBDriver") || !tree_has(ap_conftree, "DBDParams")) {
+    if (!tree_find(ap_conftree, "DBDriver") || !tree_find(ap_conftree, "DBDParams") ||
+        !drivers_good(ap_conftree)) {
         return refuse(c, "a database is required: write DBDriver pgsql and DBDParams \"host=... "
                          "dbname=...\"");
     }

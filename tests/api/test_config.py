@@ -92,7 +92,7 @@ WRONG = {
     "a body limit that is none": ("vhost", "BookingBodyLimit big", "BookingBodyLimit"),
     "a wait that is none": ("vhost", "BookingDBWait 0x", "BookingDBWait"),
     "an address that is none": ("vhost", "BookingPublicURL www.clinic.example", "http"),
-    "an address with a path": ("vhost", "BookingPublicURL ftp://clinic.example", "http"),
+    "an address of another kind": ("vhost", "BookingPublicURL ftp://clinic.example", "http"),
     "preparing sometimes": ("vhost", "BookingDBPrepare Sometimes", "Auto"),
     "a role that nobody has":
         ("location", "Require booking-role wizard", "wizard|booking-role|client"),
@@ -100,6 +100,11 @@ WRONG = {
     "a number that is none": ("vhost", "BookingDBMax many", "number|many"),
     "a number below the range": ("vhost", "BookingDBMax -1", "-1|between|range|least|number"),
     "a switch that is neither": ("vhost", "BookingGuests Perhaps", "On|Off"),
+    "no prefix of claims": ("location", 'BookingIdentityPrefix ""', "BookingIdentityPrefix"),
+    "a prefix with a blank": ("location", "BookingIdentityPrefix 'A B'", "BookingIdentityPrefix"),
+    "a role's variable with a blank": ("location", "BookingRoleEnv 'A B'", "BookingRoleEnv"),
+    "an empty issuer": ("location", 'BookingIssuer ""', "BookingIssuer"),
+    "an empty audience": ("location", 'BookingAudience ""', "BookingAudience"),
     "a directive that does not exist": ("vhost", "BookingTeleport On", "BookingTeleport"),
 }
 
