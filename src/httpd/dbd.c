@@ -124,14 +124,17 @@ void bk_dbd_source(bk_server_t *c)
     c->source = (bk_db_source_t){lease, release, c, c->db_prepare != 0, &c->db_pooled};
 }
 
-apr_status_t bk_dbd_child_init(bk_server_t *c, bk_server_t *main, apr_pool_t *pchild)
+apr_status_t bk_dbd_child_init(bk_server_t *c, const server_rec *all, apr_pool_t *pchild)
 {
     bk_gate_t *gate = apr_pcalloc(pchild, sizeof(*gate));
     apr_status_t rv;
 
-    if (!c->own_pool && main->gate) {
-        c->gate = main->gate; /* one pool, one gate */
-        return APR_SUCCESS;
+    for (; all; all = all->next) {
+        const bk_server_t *other = bk_server_of(all);
+        if (other->gate && strcmp(other->pool_name, c->pool_name) == 0) {
+            c->gate = other->gate; /* one pool, one gate */
+            return APR_SUCCESS;
+        }
     }
     rv = apr_thread_mutex_create(&gate->lock, APR_THREAD_MUTEX_DEFAULT, pchild);
 

@@ -34,7 +34,7 @@ typedef struct {
     int db_max, db_wait_ms, db_prepare, test_clock; /* BK_UNSET: not given */
     bk_db_source_t source;
     volatile apr_uint32_t db_pooled; /* of this child */
-    bool own_pool;              /* mod_dbd keeps a pool for this server alone */
+    const char *pool_name;      /* servers with equal ones share a pool of mod_dbd's */
     bk_gate_t *gate;            /* made in each child */
     apr_array_header_t *bases;  /* of const char *: URL bases, for errors met before any walk */
     const char *engine_at;      /* "file:line" of the first BookingEngine On */
@@ -81,7 +81,7 @@ void bk_respond_hooks(apr_pool_t *p);  /* respond.c: bodies of Apache's own erro
 /* dbd.c */
 bool bk_dbd_available(void);
 void bk_dbd_source(bk_server_t *server);
-apr_status_t bk_dbd_child_init(bk_server_t *server, bk_server_t *main, apr_pool_t *pchild);
+apr_status_t bk_dbd_child_init(bk_server_t *server, const server_rec *all, apr_pool_t *pchild);
 
 /* identity.c */
 void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req);

@@ -12,7 +12,9 @@ APLOG_USE_MODULE(booking);
 static void shield_errors(request_rec *r)
 {
     static const int statuses[] = {400, 401, 402, 403, 404, 405, 406, 408, 409, 411, 412, 413,
-                                   414, 415, 417, 421, 429, 431, 500, 501, 502, 503, 504, 505};
+                                   410, 414, 415, 416, 417, 421, 422, 423, 424, 426, 428, 429,
+                                   431, 451, 500, 501, 502, 503, 504, 505, 506, 507, 508, 510,
+                                   511};
     const core_dir_config *core = ap_get_core_module_config(r->per_dir_config);
 
     if (!core->response_code_exprs) {
@@ -133,6 +135,20 @@ static int fail(request_rec *r, bk_err_t *e)
     return bk_respond(r, &resp);
 }
 
+/* A site's ErrorDocument for what Apache refused before the request could be claimed (a header it
+ * would not read): the redirect to that page is answered here. */
+static int error_page(request_rec *r)
+{
+    bk_err_t *e;
+
+    if (!r->prev || r->main || r->prev->status < 400 || !bk_url_is_ours(r->prev)) {
+        return DECLINED;
+    }
+    e = bk_err_make(bk_err_from_status(r->prev->status), r->pool, NULL);
+    e->status = r->prev->status;
+    return fail(r, e);
+}
+
 static int handler(request_rec *r)
 {
     bk_request_t *req = bk_request_of(r);
@@ -173,5 +189,6 @@ void bk_handler_hooks(apr_pool_t *p)
     ap_hook_access_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_type_checker(claim_url, NULL, NULL, APR_HOOK_REALLY_FIRST); /* rewritten to us */
     ap_hook_type_checker(claim_directory, NULL, NULL, APR_HOOK_REALLY_FIRST);
+    ap_hook_handler(error_page, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }

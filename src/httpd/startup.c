@@ -42,27 +42,48 @@ static bool drivers_good(const ap_directive_t *node)
     return true;
 }
 
-/* Whether a virtual host says anything of mod_dbd's own: else it shares the main server's pool. */
-static bool has_own_dbd(const ap_directive_t *node, const server_rec *s)
+/* What a section says of mod_dbd's own settings, as one text. */
+static const char *dbd_settings(const ap_directive_t *node, apr_pool_t *p)
 {
-    static const char *const names[] = {"DBDriver", "DBDParams", "DBDMax", "DBDKeep", "DBDMin",
-                                        "DBDPersist", "DBDExptime"};
+    const char *text = "";
 
     for (; node; node = node->next) {
+        if (node->first_child) {
+            text = apr_pstrcat(p, text, dbd_settings(node->first_child, p), NULL);
+        }
+        else if (strncasecmp(node->directive, "DBD", 3) == 0) {
+            text = apr_pstrcat(p, text, node->directive, " ", node->args, "\n", NULL);
+        }
+    }
+    return text;
+}
+
+static const ap_directive_t *host_find(const ap_directive_t *node, const server_rec *s)
+{
+    for (; node; node = node->next) {
+        const ap_directive_t *found = NULL;
         if (strcasecmp(node->directive, "<VirtualHost") == 0 && s->defn_name &&
             node->line_num == (int)s->defn_line_number &&
             strcmp(node->filename, s->defn_name) == 0) {
-            for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-                if (tree_find(node->first_child, names[i])) {
-                    return true;
-                }
-            }
+            return node;
         }
-        if (node->first_child && has_own_dbd(node->first_child, s)) {
-            return true;
+        if (node->first_child) {
+            found = host_find(node->first_child, s);
+        }
+        if (found) {
+            return found;
         }
     }
-    return false;
+    return NULL;
+}
+
+/* Which of mod_dbd's pools a server uses: hosts that say the same of it share one, as do those
+ * that say nothing, with the main server. */
+static const char *pool_name(const server_rec *s, apr_pool_t *p)
+{
+    const ap_directive_t *host = host_find(ap_conftree, s);
+
+    return host ? dbd_settings(host->first_child, p) : "";
 }
 
 static int refuse(const bk_server_t *c, const char *what)
@@ -122,11 +143,10 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *main)
 {
-    (void)pconf;
     (void)plog;
     (void)ptemp;
     for (server_rec *s = main; s; s = s->next) {
-        bk_server_of(s)->own_pool = s == main || has_own_dbd(ap_conftree, s);
+        bk_server_of(s)->pool_name = s == main ? "" : pool_name(s, pconf);
         bk_dbd_source(bk_server_of(s));
     }
     bk_log_use(log_line);
@@ -143,7 +163,7 @@ static void child_init(apr_pool_t *pchild, server_rec *main)
     }
     for (server_rec *s = main; s && rv == APR_SUCCESS; s = s->next) {
         bk_server_t *c = bk_server_of(s);
-        rv = bk_dbd_child_init(c, bk_server_of(main), pchild);
+        rv = bk_dbd_child_init(c, main, pchild);
         if (c->test_clock == 1) {
             bk_clock_use(getenv("BOOKING_NOW"));
         }

@@ -3,6 +3,7 @@ import datetime
 import hashlib
 import json
 import subprocess
+import time
 
 from . import servers
 
@@ -88,6 +89,17 @@ def _make(postgres, build, database, size, calendar):
 def bookings(postgres, size):
     return postgres.value(name_of(size), "SELECT count(*) FROM appointments"
                                          " WHERE id > (SELECT id FROM bench_base)")
+
+
+def bookings_at_last(postgres, size):
+    """Their number when the requests that were under way as the client left have come to an end."""
+    seen, since = -1, 0
+    while since < 4:
+        time.sleep(0.05)
+        now = bookings(postgres, size)
+        since = since + 1 if now == seen else 0
+        seen = now
+    return seen
 
 
 def reset(postgres, size):
