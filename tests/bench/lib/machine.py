@@ -83,10 +83,11 @@ class Usage:
         known = {name: cpu_seconds(pids if name != "bench" else pids[:1])
                  for name, pids in self._trees().items()}
         with open("/proc/stat") as stat:
-            fields = [int(field) / TICK for field in stat.readline().split()[1:9]]
-        user, nice, system, _idle, _wait, irq, softirq, steal = fields
-        return {"at": time.monotonic(), "known": known, "all": user + nice + system,
-                "irq": irq + softirq, "steal": steal}
+            steal = int(stat.readline().split()[8]) / TICK
+        # Summed over processes: the line "cpu" of /proc/stat is sampled by ticks, which misses
+        # much of what short-lived wake-ups use.
+        return {"at": time.monotonic(), "known": known, "steal": steal,
+                "all": cpu_seconds(int(path[6:]) for path in glob.glob("/proc/[0-9]*"))}
 
     def since(self):
         """{seconds, cpu: {name: s}, foreign, steal}: the last two as shares of all cores."""

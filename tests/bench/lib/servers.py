@@ -203,10 +203,10 @@ CustomLog "{root}/access.log" api
 
 DBDriver  pgsql
 DBDParams "{dsn}"
-DBDMin    16
-DBDKeep   16
-DBDMax    16
-BookingDBMax 16
+DBDMin    8
+DBDKeep   8
+DBDMax    8
+BookingDBMax 8
 BookingKey bench "file:{root}/booking.key"
 
 DocumentRoot "{root}/htdocs"

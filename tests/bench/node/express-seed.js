@@ -72,13 +72,15 @@ workers((pool, port) => {
         return res.status(409).json({ error: 'Time slot is no longer available' });
       }
       const { rows } = await pool.query(
-        `INSERT INTO appointments (practitioner_id, date, time, session_type, status, notes,
+        `INSERT INTO appointments (practitioner_id, date, time, session_type, status, notes, user_id,
                 starts_at, ends_at, blocked_from, blocked_until)
-         SELECT $1, $2::date, $3::time, $4, 'confirmed', $5, at, at + interval '30 minutes', at,
+         SELECT $1, $2::date, $3::time, $4, 'confirmed', $5, $6, at, at + interval '30 minutes', at,
                 at + interval '30 minutes'
            FROM (SELECT ($2::date + $3::time) AT TIME ZONE '${ZONE}' AS at) s
          RETURNING id`,
-        [practitionerId, date, time, sessionType, req.body.notes]);
+        // The published table has a user of every row (NOT NULL); a guest's is the address.
+        [practitionerId, date, time, sessionType, req.body.notes,
+          req.body.userId ?? req.body.userEmail]);
       return res.status(201).json({
         success: true, appointmentId: rows[0].id, status: 'confirmed', practitionerId, date, time,
       });
