@@ -332,14 +332,17 @@ static bool is_blocking(const char *status)
 /* Whether the visit can still be changed by this caller. */
 static bk_err_t *require_changeable(bk_ctx_t *ctx, const bk_appointment_t *seen)
 {
-    bool staff = bk_identity_require_practice(ctx, seen->practitioner_id) == NULL;
+    bk_err_t *stranger = bk_identity_require_practice(ctx, seen->practitioner_id);
 
+    if (stranger && stranger->code != BK_E_NOT_FOUND) {
+        return stranger; /* who it is could not be found out */
+    }
     if (!is_blocking(seen->status)) {
         return bk_err_public(BK_E_INVALID_STATE,
                              apr_psprintf(ctx->p, "The visit is already %s.", seen->status),
                              ctx->p);
     }
-    if (!staff && seen->starts_at <= ctx->now) {
+    if (stranger && seen->starts_at <= ctx->now) {
         return bk_err_public(BK_E_INVALID_STATE, "The visit has already begun.", ctx->p);
     }
     return NULL;

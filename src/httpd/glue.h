@@ -84,7 +84,7 @@ void bk_dbd_source(bk_server_t *server);
 apr_status_t bk_dbd_child_init(bk_server_t *server, const server_rec *all, apr_pool_t *pchild);
 
 /* identity.c */
-void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req);
+void bk_identity_fill(bk_ctx_t *ctx, const bk_request_t *req);
 /* The domain's context of a request, without its identity. */
 void bk_context_make(bk_ctx_t *ctx, request_rec *r);
 

@@ -176,7 +176,7 @@ static int handler(request_rec *r)
     api.public_base = public_base;
     api.host = r;
     bk_context_make(&api.ctx, r);
-    bk_identity_fill(&api.ctx, r, req);
+    bk_identity_fill(&api.ctx, req);
     bk_api_serve(&resp, &api);
     return req->status ? req->status : bk_respond(r, &resp);
 }

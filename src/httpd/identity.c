@@ -169,9 +169,8 @@ static void role_fill(bk_ctx_t *ctx, const char *user, const char *role)
     }
 }
 
-void bk_identity_fill(bk_ctx_t *ctx, request_rec *r, const bk_request_t *req)
+void bk_identity_fill(bk_ctx_t *ctx, const bk_request_t *req)
 {
-    (void)r;
     role_fill(ctx, req->user, req->role);
 }
 
